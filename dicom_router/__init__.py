@@ -1,0 +1,1 @@
+"""What the services share; each module is named for what it is."""

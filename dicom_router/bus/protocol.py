@@ -1,0 +1,127 @@
+"""What a bus can do. Two implementations, one suite of tests: `memory` and `rabbitmq`.
+
+Messages are wake-ups: the truth is on disk and in the database, so a bus may lose all it holds
+(the in-process one does so at every exit) and the services' sweeps make up for it.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from dicom_router.errors import RouterError, Unavailable
+from dicom_router.events import Message
+from dicom_router.retry import RETRY_DELAYS_SECONDS, tier_name
+
+
+class BrokerUnavailable(Unavailable):
+    """The broker is away, or the bus holds as many unconfirmed messages as it may."""
+
+
+class NotYet(RouterError):
+    """Raised by a handler: keep this message for the queue's `wait_seconds`; costs no attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A topic pattern on an exchange: `instance-stored.#`."""
+
+    exchange: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue and, unless it is private, the retry and dead-letter queues named after it.
+
+    `private`: for this process alone, transient, gone with it (live streams, fan-out of commands).
+    `wait_seconds`: adds a tier `….retry.<wait>` for messages whose handler raised `NotYet`.
+    """
+
+    name: str
+    bindings: tuple[Binding, ...] = ()
+    private: bool = False
+    wait_seconds: int | None = None
+
+    @property
+    def tiers(self) -> tuple[int, ...]:
+        """Delays of the retry queues, in seconds, ascending."""
+        if self.private:
+            return ()
+        waits = {self.wait_seconds} if self.wait_seconds else set()
+        return tuple(sorted({*RETRY_DELAYS_SECONDS, *waits}))
+
+    def retry_name(self, seconds: int) -> str:
+        """The queue in which a message waits so many seconds, e.g. `organizer.intake.retry.10s`."""
+        return f"{self.name}.retry.{tier_name(seconds)}"
+
+    @property
+    def dead_letter_name(self) -> str:
+        """Where messages end that can't be handled."""
+        return f"{self.name}.dlq"
+
+
+# What a handler is given: at least one message. Returning acknowledges all of them, so it must have
+# committed. Raising: `Unavailable` waits and hands over the same batch again; anything else from a
+# batch of several makes the bus hand them over one by one; from a single one, `NotYet` keeps it for
+# `wait_seconds`, `Unprocessable` parks it as a dead letter, and `TryAgain` or any other exception
+# sends it through the retry tiers (header `x-attempt`) and then to the dead letters. Redelivered
+# messages are handed over one by one, so that a poisonous one takes no others with it.
+Handler = Callable[[Sequence[Message]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """How a queue stands."""
+
+    name: str
+    messages: int
+    consumers: int
+
+
+class Consumer(Protocol):
+    """A running consumer."""
+
+    def stop(self, timeout: float) -> bool:
+        """Take no more, finish what is in hand; whether it ended within `timeout` seconds."""
+
+
+class Bus(Protocol):
+    """Publish with confirmation, consume in batches."""
+
+    def publish(self, message: Message) -> Future[None]:
+        """Send a message; the future is done once the broker has it.
+
+        Never blocks. Fails with `BrokerUnavailable` at once when too many are unconfirmed already.
+        What was not confirmed when the connection broke is sent again.
+        """
+
+    def declare(self, queue: Queue) -> None:
+        """Make sure that the queue exists and keeps what is published from now on."""
+
+    def consume(
+        self,
+        queue: Queue,
+        handler: Handler,
+        *,
+        batch: int = 100,
+        on_connected: Callable[[], None] = lambda: None,
+    ) -> Consumer:
+        """Declare the queue and handle its messages in a thread of its own, in batches.
+
+        Takes what is there: a single message is handled at once. `on_connected` is called after
+        every (re)subscription, for sweeping up what was missed meanwhile.
+        """
+
+    def delete(self, queue: Queue) -> bool:
+        """Delete a queue and its tiers if all are empty and unused; whether they are gone."""
+
+    def depths(self) -> list[QueueDepth]:
+        """The queues this bus has declared, with their dead-letter and retry queues."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether publishing would reach the broker now."""
+
+    def close(self, timeout: float) -> None:
+        """Stop consumers, wait for confirmations, disconnect."""
