@@ -1,0 +1,72 @@
+# The commands of this project. `make` lists them; the environment they need is made on first use.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+RUNTIME := $(VENV)/.runtime-is-installed
+DEVELOPMENT := $(VENV)/.development-is-installed
+
+CODE := $(wildcard dicom_router services infra tests benchmarks)
+
+# Recipes `exec` what runs for long, so that a SIGTERM to make reaches it and nothing stands between.
+
+.PHONY: help
+help:  ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+.PHONY: run
+run: $(RUNTIME)  ## the whole router in one process, on SQLite and the in-process bus
+	@exec $(PYTHON) -m services
+
+.PHONY: demo
+demo: $(RUNTIME)  ## the router, a stand-in PACS and a real CT series through both (ARGS=--once to end then)
+	@exec $(PYTHON) -m infra.demo $(ARGS)
+
+.PHONY: test
+test: $(DEVELOPMENT)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (ARGS=... for pytest)
+	@$(PYTHON) -m infra.debian_packages
+	@exec $(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(DEVELOPMENT)  ## format check, lint, strict types, import contracts
+	@$(PYTHON) -m ruff format --check --quiet $(CODE)
+	@$(PYTHON) -m ruff check --quiet $(CODE)
+	@$(PYTHON) -m mypy $(CODE)
+	@$(VENV)/bin/lint-imports
+
+.PHONY: format
+format: $(DEVELOPMENT)  ## put the code into shape and repair what the linter can
+	@$(PYTHON) -m ruff format --quiet $(CODE)
+	@$(PYTHON) -m ruff check --quiet --fix $(CODE)
+
+.PHONY: cluster
+cluster: $(RUNTIME)  ## the production shape without containers: RabbitMQ, PostgreSQL, seven processes
+	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
+	@exec $(PYTHON) -m infra.cluster
+
+# Only the public index is asked: hashes of a mirror's own builds are of no use elsewhere.
+COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null \
+	CUSTOM_COMPILE_COMMAND="make lock" $(PYTHON) -m piptools compile --quiet --generate-hashes \
+	--allow-unsafe --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --strip-extras
+
+.PHONY: lock
+lock: $(DEVELOPMENT)  ## lock requirements*.in anew, with hashes (ARGS=--upgrade for newer releases)
+	@$(COMPILE) $(ARGS) --output-file=requirements.txt requirements.in
+	@$(COMPILE) $(ARGS) --output-file=requirements-dev.txt requirements-dev.in
+
+.PHONY: clean
+clean:  ## remove what make has made (never the data folder)
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements.txt infra/make_venv
+	@infra/make_venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
+	@echo "Installing the development tools." >&2
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

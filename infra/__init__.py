@@ -1,0 +1,1 @@
+"""What surrounds the router: its demo, its private services and the cluster without containers."""
