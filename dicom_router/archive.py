@@ -1,0 +1,424 @@
+"""The data folder: every path in it and every atomic write to it is made here.
+
+A name appears only when its bytes are safe: write under a temporary name, `fdatasync`, rename,
+`fsync` the folder. Nothing here follows a symbolic link out of the folder.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dicom_router.errors import Unavailable
+from dicom_router.part10 import FileMeta, encode_file_meta, read_file_meta
+
+SPOOL = ".spool"
+QUARANTINE = ".quarantine"
+HISTORY = ".metadata.json"
+OLDER_HISTORY = ".metadata.d"
+
+_MOST_PART_CHARACTERS = 64
+_MOST_NAME_BYTES = 240
+_IOV_MAX = 1024  # the most buffers that one writev takes (Linux)
+_TEMPORARY = ".part"
+_STALE_TEMPORARY_SECONDS = 24 * 3600.0
+
+
+class DiskTrouble(Unavailable):
+    """The data folder can't be read or written now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptId:
+    """`<received-at>_<association>_<n>`: a spool file's name and its event's CloudEvents id."""
+
+    received_at: datetime
+    association_id: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.received_at:%Y%m%dT%H%M%S.%fZ}_{self.association_id}_{self.number:06d}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ReceiptId | None":
+        """The parts of a receipt's id, or None if `text` is none."""
+        match = re.fullmatch(r"(\d{8}T\d{6}\.\d{6})Z_([0-9A-Za-z-]+)_(\d{6,})", text)
+        if not match:
+            return None
+        try:
+            at = datetime.strptime(match[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return cls(at, match[2], int(match[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Room on the data folder's disk, in bytes."""
+
+    total: int
+    free: int
+
+    @property
+    def free_percent(self) -> float:
+        """Free of total, 0 to 100."""
+        return 100 * self.free / self.total if self.total else 0.0
+
+
+class SpoolFile:
+    """An instance on its way from the line to the spool; for one thread.
+
+    Call `write` for every piece of the data set, then `commit` or `discard`.
+    """
+
+    def __init__(self, path: Path, meta: FileMeta, flush_folder: Callable[[Path], None]) -> None:
+        self._path, self._flush_folder = path, flush_folder
+        self._temporary = path.with_name(f".{path.name}{_TEMPORARY}")
+        header = encode_file_meta(meta)
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._descriptor = os.open(
+            self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
+        )
+        try:
+            self._write_all([memoryview(header)])
+        except OSError:
+            self.discard()
+            raise
+
+    def write(self, fragments: Sequence[memoryview]) -> None:
+        """Append pieces of the data set; `OSError` when the disk does not take them."""
+        for fragment in fragments:
+            self._digest.update(fragment)
+        for start in range(0, len(fragments), _IOV_MAX):
+            self._write_all(fragments[start : start + _IOV_MAX])
+
+    def commit(self) -> None:
+        """Make it durable under its name: it is safe when this returns."""
+        os.fdatasync(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = -1
+        self._temporary.rename(self._path)
+        self._flush_folder(self._path.parent)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self._temporary.unlink(missing_ok=True)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file so far."""
+        return self._size
+
+    @property
+    def sha256(self) -> str:
+        """Of the data set so far, hexadecimal."""
+        return self._digest.hexdigest()
+
+    def _write_all(self, fragments: Sequence[memoryview]) -> None:
+        wanted = sum(len(fragment) for fragment in fragments)
+        written = os.writev(self._descriptor, fragments)
+        if written < wanted:  # a disk that fills up takes a part first
+            rest = b"".join(fragments)[written:]
+            while rest:
+                count = os.write(self._descriptor, rest)
+                rest = rest[count:]
+        self._size += wanted
+
+
+class _FolderFlusher:
+    """Flushes folders to disk; threads that ask while a flush runs share the next one."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._begun: dict[Path, int] = {}
+        self._done: dict[Path, int] = {}
+        self._running: set[Path] = set()
+
+    def flush(self, folder: Path) -> None:
+        """Return once a flush that began after this call has ended."""
+        with self._condition:
+            wanted = self._begun.get(folder, 0) + 1
+            while self._done.get(folder, 0) < wanted and folder in self._running:
+                self._condition.wait()
+            if self._done.get(folder, 0) >= wanted:
+                return
+            self._running.add(folder)
+            ticket = self._begun[folder] = self._begun.get(folder, 0) + 1
+        try:
+            flush_folder(folder)
+        except OSError:
+            with self._condition:
+                self._running.discard(folder)
+                self._condition.notify_all()
+            raise
+        with self._condition:
+            self._done[folder] = ticket
+            self._running.discard(folder)
+            self._condition.notify_all()
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Archive:
+    """The data folder. Paths that leave this class as text are relative to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._flusher = _FolderFlusher()
+
+    def prepare(self) -> None:
+        """Make the folders that must exist; `DiskTrouble` says what to do when that fails."""
+        try:
+            for folder in (self.root, self.root / SPOOL, self.root / QUARANTINE):
+                folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(f"{folder} is not writable")
+        except OSError as error:
+            uid, gid = os.getuid(), os.getgid()
+            raise DiskTrouble(
+                f"The data folder {self.root} can't be used ({error}): "
+                f"run `chown -R {uid}:{gid} {self.root}`"
+            ) from error
+
+    def space(self) -> Space:
+        """Room on the disk, as an ordinary user may use it."""
+        found = os.statvfs(self.root)
+        return Space(total=found.f_blocks * found.f_frsize, free=found.f_bavail * found.f_frsize)
+
+    def relative(self, path: Path) -> str:
+        """A path as it is written in events and rows."""
+        return str(path.relative_to(self.root))
+
+    def path(self, relative: str) -> Path:
+        """The path of something that `relative` named; never outside the folder."""
+        path = Path(os.path.normpath(self.root / relative))
+        if not path.is_relative_to(self.root) or path == self.root:
+            raise ValueError(f"{relative!r} is not inside the data folder")
+        return path
+
+    # -- spool ---------------------------------------------------------------------------------
+
+    def open_spool(self, receiver: str) -> Path:
+        """The folder that a receiver spools to, made if need be."""
+        folder = self.root / SPOOL / receiver
+        folder.mkdir(parents=True, exist_ok=True)
+        self._flusher.flush(folder.parent)
+        return folder
+
+    def new_spool_file(self, receiver: str, receipt: ReceiptId, meta: FileMeta) -> SpoolFile:
+        """Begin a file in the spool; `OSError` when the disk does not take it."""
+        path = self.root / SPOOL / receiver / f"{receipt}.dcm"
+        try:
+            return SpoolFile(path, meta, self._flusher.flush)
+        except FileNotFoundError:
+            self.open_spool(receiver)
+            return SpoolFile(path, meta, self._flusher.flush)
+
+    def spooled(self) -> Iterator[Path]:
+        """The finished files in the spool, oldest first within each receiver."""
+        for folder in sorted(_folders(self.root / SPOOL)):
+            for name in sorted(os.listdir(folder)):
+                path = folder / name
+                if name.endswith(".dcm") and name[0] != "." and _is_plain_file(path):
+                    yield path
+
+    def drop_stale_temporaries(self, now: float) -> int:
+        """Remove temporary files that no one has written to for a day; how many."""
+        dropped = 0
+        for folder in (self.root, *_folders(self.root / SPOOL), *_folders(self.root / QUARANTINE)):
+            for path in folder.glob(f".*{_TEMPORARY}"):
+                with suppress(FileNotFoundError):
+                    if now - path.lstat().st_mtime > _STALE_TEMPORARY_SECONDS:
+                        path.unlink()
+                        dropped += 1
+        return dropped
+
+    # -- study folders -------------------------------------------------------------------------
+
+    def folder_is_free(self, folder: str) -> bool:
+        """Whether nothing is called so yet."""
+        return not os.path.lexists(self.root / folder)
+
+    def place(self, source: Path, folder: str, name: str) -> None:
+        """Move a file into a study's folder, made if need be; flush both folders afterwards.
+
+        Raises `FileNotFoundError` when the source is not there (any more).
+        """
+        target = self.root / folder / name
+        try:
+            source.rename(target)
+        except FileNotFoundError:
+            (self.root / folder).mkdir(exist_ok=True)
+            source.rename(target)
+
+    def study_file(self, folder: str, name: str) -> Path:
+        """The path of a file in a study's folder."""
+        return self.root / folder / name
+
+    def flush(self, folders: Iterable[Path]) -> None:
+        """Make the names in these folders durable; a folder that is gone has none to flush."""
+        for folder in set(folders):
+            with suppress(FileNotFoundError):
+                self._flusher.flush(folder)
+
+    def remove_study_files(self, folder: str, names: Iterable[str]) -> bool:
+        """Unlink these files, then the folder if nothing else is in it; whether it is gone."""
+        for name in names:
+            (self.root / folder / name).unlink(missing_ok=True)
+        try:
+            (self.root / folder).rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:  # something that is not ours is in it, or an NFS placeholder
+            return False
+        self.flush([self.root])
+        return True
+
+    # -- quarantine ----------------------------------------------------------------------------
+
+    def quarantine(self, source: Path, name: str, reason: str) -> str:
+        """Move a file aside with its reason beside it; its new path, relative. Durable."""
+        folder = self.root / QUARANTINE
+        target = folder / name
+        self.write_atomically(target.with_name(f"{name}.reason.txt"), f"{reason}\n".encode())
+        source.rename(target)
+        self.flush([folder, source.parent])
+        return self.relative(target)
+
+    # -- loose files and earlier folders -------------------------------------------------------
+
+    def loose_files(self) -> Iterator[Path]:
+        """The `*.dcm` files that lie directly in the data folder; links are none."""
+        with os.scandir(self.root) as entries:
+            for entry in entries:
+                if entry.name[0] != "." and entry.name.lower().endswith(".dcm"):
+                    if entry.is_file(follow_symlinks=False):
+                        yield Path(entry.path)
+
+    def study_folders(self) -> list[Path]:
+        """The folders directly in the data folder that are not hidden; links are none."""
+        return sorted(path for path in _folders(self.root) if path.name[0] != ".")
+
+    # -- history -------------------------------------------------------------------------------
+
+    @property
+    def history_path(self) -> Path:
+        """`.metadata.json`."""
+        return self.root / HISTORY
+
+    def older_history_path(self, month: str) -> Path:
+        """`.metadata.d/YYYY-MM.json`, its folder made if need be."""
+        folder = self.root / OLDER_HISTORY
+        folder.mkdir(exist_ok=True)
+        return folder / f"{month}.json"
+
+    def write_atomically(self, path: Path, content: bytes, mode: int = 0o640) -> None:
+        """Replace a file as a whole: a reader sees the old content or the new, never less."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{_TEMPORARY}")
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode
+        )
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fdatasync(file.fileno())
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        self.flush([path.parent])
+
+
+def copy_data_set(source: int, offset: int, target: SpoolFile) -> None:
+    """Append a file's data set, from `offset` on, to a spool file."""
+    os.lseek(source, offset, os.SEEK_SET)
+    while piece := os.read(source, 1 << 20):
+        target.write([memoryview(piece)])
+
+
+def data_set_sha256(path: Path) -> tuple[FileMeta, int, str]:
+    """A file's meta, its size in bytes and the SHA-256 of its data set."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        meta, offset = read_file_meta(descriptor)
+        digest = hashlib.sha256()
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        while piece := os.read(descriptor, 1 << 20):
+            digest.update(piece)
+        return meta, os.fstat(descriptor).st_size, digest.hexdigest()
+    finally:
+        os.close(descriptor)
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            return [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _is_plain_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+# -- names -------------------------------------------------------------------------------------
+
+
+def folder_name(created: datetime, patient_id: str, patient_name: str, number: int = 1) -> str:
+    """`YYYYMMDD_HHMMSS_PatientID_PatientName`, with `_2` and so on for those that want one name.
+
+    `patient_name` is the DICOM value; `created` is in the site's time zone.
+    """
+    suffix = f"_{number}" if number > 1 else ""
+    name = f"{created:%Y%m%d_%H%M%S}_{name_part(patient_id)}_{person_name(patient_name)}"
+    while len((name + suffix).encode()) > _MOST_NAME_BYTES:
+        name = name[:-1]
+    return name + suffix
+
+
+def person_name(value: str) -> str:
+    """A PatientName as a part of a folder's name: its first group that is not empty."""
+    group = next((group for group in value.split("=") if name_part(group) != "UNKNOWN"), "")
+    return name_part("_".join(part for part in group.split("^") if part.strip()))
+
+
+def name_part(value: str) -> str:
+    """Letters of any script and digits; everything else becomes `_`; nothing becomes UNKNOWN."""
+    composed = unicodedata.normalize("NFC", value).strip()
+    cleaned = "".join(c if c.isalnum() else "_" for c in composed)[:_MOST_PART_CHARACTERS]
+    return cleaned if cleaned.strip("_") else "UNKNOWN"
+
+
+def file_name(modality: str, sop_instance_uid: str) -> str:
+    """`<Modality>.<SOPInstanceUID>.dcm`; a UID that is none is sanitized, with a short digest."""
+    kind = re.sub(r"[^A-Za-z0-9]", "_", modality)[:16] or "OT"
+    if re.fullmatch(r"[0-9.]{1,64}", sop_instance_uid):
+        return f"{kind}.{sop_instance_uid}.dcm"
+    digest = hashlib.sha256(sop_instance_uid.encode("utf-8", "replace")).hexdigest()[:12]
+    safe = re.sub(r"[^A-Za-z0-9.]", "_", sop_instance_uid)[:64]
+    return f"{kind}.{safe}-{digest}.dcm"
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder that the router made for itself, such as an empty receiver's spool."""
+    shutil.rmtree(path, ignore_errors=False)

@@ -1,0 +1,174 @@
+"""The database: PostgreSQL where several processes work together, SQLite where one does it all.
+
+`write()` is the only way to change anything: one short transaction, serialised on SQLite
+(`BEGIN IMMEDIATE`), row-locked on PostgreSQL. Errors of the driver become `DatabaseUnavailable`
+when waiting helps.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dicom_router.errors import ConfigurationError, Unavailable
+
+# What a file system calls itself when its files are on another machine: SQLite's locks and its
+# write-ahead log can't be trusted there.
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "9p", "lustre"}
+_BUSY_TIMEOUT_MS = 30_000
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer, or told this transaction to be tried again."""
+
+
+class Database:
+    """Sessions on one database; close it when done. Thread-safe."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise ConfigurationError(f"ROUTER_DATABASE_URL can't be understood: {error}") from error
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite and parsed.database:
+            _refuse_network_file_system(Path(parsed.database))
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self._writing = self._engine.execution_options(writing=True)
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading: what it sees is one moment on SQLite, each statement's elsewhere."""
+        with _translated(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back by any exception."""
+        if self.is_sqlite:
+            with self._writer, self._transaction() as session:
+                yield session
+        else:
+            with self._transaction() as session:
+                yield session
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with _translated(), Session(self._writing, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    def ping(self) -> None:
+        """Raise `DatabaseUnavailable` unless the database answers."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations."""
+        return self._engine
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._engine.dispose()
+
+
+def insert_or_ignore(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, leaving alone those that are there already (any unique key)."""
+    if not rows:
+        return
+    dialect = session.get_bind().dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    session.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable(f"The database can't be used now: {_cause(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable(f"The database went away: {_cause(error)}") from error
+        raise
+
+
+def _cause(error: Exception) -> str:
+    """The driver's own first line: SQLAlchemy's text would show parameters, patients' data."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _postgresql_engine(url: str) -> Engine:
+    return create_engine(
+        url,
+        pool_size=5,
+        max_overflow=20,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        # A statement that waits longer than this for a lock is stuck behind something broken.
+        connect_args={"connect_timeout": 5, "options": "-c lock_timeout=20s -c timezone=UTC"},
+    )
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=20,
+        max_overflow=40,
+        connect_args={"check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _refuse_network_file_system(path: Path) -> None:
+    kind = _file_system_of(path.absolute())
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise ConfigurationError(
+            f"ROUTER_DATABASE_URL: SQLite can't be kept at {path}, which is on a network file "
+            f"system ({kind}); use PostgreSQL"
+        )
+
+
+def _file_system_of(path: Path) -> str:
+    """The type of the file system that a path is on (Linux); empty elsewhere."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text("utf-8")
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        _device, mounted_on, type_, *_rest = line.split(" ")
+        point = mounted_on.replace("\\040", " ")
+        if path.is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, type_
+    return kind

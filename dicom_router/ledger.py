@@ -1,0 +1,77 @@
+"""What organizer and forwarder both say of a study: its lock, its state, its timeline.
+
+One lock per study: whoever adds an instance, completes, routes, finishes a delivery, holds or
+deletes takes the study's row first. The state is derived, here and nowhere else.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicom_router.models import Delivery, DeliveryState, Study, StudyState, TimelineEntry
+
+
+def lock_study(session: Session, study_uid: str) -> Study | None:
+    """The study, its row locked until the transaction ends; None if there is none."""
+    return session.scalars(
+        select(Study).where(Study.study_uid == study_uid).with_for_update()
+    ).one_or_none()
+
+
+def lock_studies(session: Session, study_uids: Iterable[str]) -> dict[str, Study]:
+    """Several studies, locked in the order of their UIDs so that two lockers never deadlock."""
+    rows = session.scalars(
+        select(Study)
+        .where(Study.study_uid.in_(set(study_uids)))
+        .order_by(Study.study_uid)
+        .with_for_update()
+    )
+    return {study.study_uid: study for study in rows}
+
+
+def refresh_state(session: Session, study: Study, now: datetime) -> None:
+    """Derive the study's state from its deliveries; the caller holds its lock."""
+    session.flush()
+    states = session.scalars(
+        select(Delivery.state).where(Delivery.study_uid == study.study_uid)
+    ).all()
+    study.state = derive_state(study, states)
+    if not study.sent:
+        study.sent_at = None
+    elif study.sent_at is None:
+        study.sent_at = now
+    study.projected = False
+
+
+def derive_state(study: Study, deliveries: Collection[str]) -> StudyState:
+    """The state that a study's flags and the states of all its deliveries amount to."""
+    if study.deleted:
+        return StudyState.DELETED
+    if study.held:
+        return StudyState.HELD
+    if study.receiving or study.revision == 0:
+        return StudyState.RECEIVING
+    if study.routed_revision < study.revision:
+        return StudyState.COMPLETE
+    if not deliveries:
+        return StudyState.SENT if study.taken_over_sent else StudyState.UNROUTED
+    ended_badly = {DeliveryState.FAILED, DeliveryState.CANCELLED}
+    if any(state in ended_badly for state in deliveries):
+        return StudyState.FAILED
+    if all(state == DeliveryState.DELIVERED for state in deliveries):
+        return StudyState.SENT
+    if all(state == DeliveryState.WAITING for state in deliveries):
+        return StudyState.COMPLETE
+    return StudyState.FORWARDING
+
+
+def note(
+    session: Session, study_uid: str, at: datetime, event: str, detail: str, **data: Any
+) -> None:
+    """Add an entry to a study's timeline; `detail` is a sentence for a person."""
+    session.add(
+        TimelineEntry(study_uid=study_uid, at=at, event=event, detail=detail, data=data)
+    )

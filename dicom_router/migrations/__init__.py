@@ -1,0 +1,43 @@
+"""Alembic migrations, run by `python -m dicom_router.migrations` before the services start."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from dicom_router.database import Database
+from dicom_router.errors import ConfigurationError
+
+_LOCK = 7_203_104  # an arbitrary number that means "migrating" among PostgreSQL's advisory locks
+
+
+def migrate(database: Database) -> None:
+    """Bring the schema to this version; two that try at once wait for each other."""
+    with database.write() as session:
+        connection = session.connection()
+        if not database.is_sqlite:
+            session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def require_current(database: Database) -> None:
+    """Raise `ConfigurationError` unless the schema is this version's."""
+    with database.read() as session:
+        found = MigrationContext.configure(session.connection()).get_current_revision()
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    if found != wanted:
+        raise ConfigurationError(
+            f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: "
+            "run `python -m dicom_router.migrations`"
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config

@@ -1,0 +1,404 @@
+"""The tables. Who writes which is in `docs/architecture.md`; the truth about every study is here.
+
+Times are UTC. Counts on a study are derived from its receipts in the transaction that changes them,
+never incremented.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class StudyState(StrEnum):
+    """Where a study is on its way; `contract` order: receiving → complete → forwarding → sent."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+    FORWARDING = "forwarding"
+    SENT = "sent"
+    FAILED = "failed"
+    UNROUTED = "unrouted"
+    HELD = "held"
+    DELETED = "deleted"
+
+
+class ReceiptState(StrEnum):
+    """`assigned` is on its way into its folder; each of the others is where a receipt ends."""
+
+    ASSIGNED = "assigned"
+    ORGANIZED = "organized"
+    DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
+    QUARANTINED = "quarantined"
+
+
+class DeliveryState(StrEnum):
+    """`waiting`, `sending` and `retrying` are open; the others are ends."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_DELIVERY_STATES = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.RETRYING)
+
+
+class DeliveryInstanceState(StrEnum):
+    """`superseded`: newer bytes took the place of this receipt before it was sent."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, also on SQLite, which keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give back an aware value."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables; names of constraints are fixed so that migrations can refer to them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: JSON(), list[str]: JSON()}
+
+
+class Association(Base):
+    """One association with a scanner (or a sweep of the data folder), open until its end is known."""
+
+    __tablename__ = "associations"
+
+    association_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    receiver: Mapped[str] = mapped_column(String(128))
+    calling_ae_title: Mapped[str] = mapped_column(String(64), index=True)
+    called_ae_title: Mapped[str] = mapped_column(String(64))
+    peer_address: Mapped[str] = mapped_column(String(64))
+    opened_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    # released, aborted, lost, rejected; None while open or while its end is not known
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    # instances answered with success, as the receiver counted them
+    receipts: Mapped[int | None]
+    refused: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(Text)  # why it was rejected
+    # by the organizer's clock: settling is counted from here, whatever the receivers' clocks say
+    end_seen_at: Mapped[datetime | None]
+
+
+class Study(Base):
+    """A study: its folder, what is known of it, and how far it is."""
+
+    __tablename__ = "studies"
+
+    study_uid: Mapped[str] = mapped_column(String(256), primary_key=True)
+    folder: Mapped[str] = mapped_column(String(255), unique=True)
+    patient_id: Mapped[str] = mapped_column(String(256), index=True)
+    patient_name: Mapped[str] = mapped_column(String(256), index=True)
+    study_date: Mapped[str] = mapped_column(String(256))
+    study_time: Mapped[str] = mapped_column(String(256))
+    modality: Mapped[str] = mapped_column(String(64))
+    modalities: Mapped[list[str]]
+    accession_number: Mapped[str] = mapped_column(String(256), index=True)
+    study_description: Mapped[str] = mapped_column(String(256))
+    created_at: Mapped[datetime]
+    created_stamp: Mapped[str] = mapped_column(String(15))  # local time, as in the folder's name
+
+    state: Mapped[str] = mapped_column(String(16), default=StudyState.RECEIVING)
+    receiving: Mapped[bool] = mapped_column(default=True)  # has instances of no revision yet
+    held: Mapped[bool] = mapped_column(default=False)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    revision: Mapped[int] = mapped_column(default=0)  # the last completed one
+    routed_revision: Mapped[int] = mapped_column(default=0)  # the last with its deliveries made
+    completeness: Mapped[dict[str, Any] | None]
+    last_activity_at: Mapped[datetime]  # by the organizer's clock
+
+    image_count: Mapped[int] = mapped_column(default=0)
+    series_count: Mapped[int] = mapped_column(default=0)
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    on_disk: Mapped[bool] = mapped_column(default=True)
+    sent_at: Mapped[datetime | None]
+
+    taken_over: Mapped[bool] = mapped_column(default=False)  # from an earlier version's folder
+    taken_over_images: Mapped[int] = mapped_column(default=0)  # counted there, no longer on disk
+    taken_over_sent: Mapped[bool] = mapped_column(default=False)  # revision 1 was sent by it
+
+    projected: Mapped[bool] = mapped_column(default=False)  # .metadata.json says what is here
+    history_month: Mapped[str | None] = mapped_column(String(7))  # in .metadata.d since it is old
+
+    __table_args__ = (
+        Index("ix_studies_created", "created_at", "study_uid"),
+        Index("ix_studies_state_created", "state", "created_at", "study_uid"),
+        Index("ix_studies_on_disk", "on_disk", "state", "sent_at"),
+        Index(
+            "ix_studies_not_projected",
+            "study_uid",
+            sqlite_where=text("NOT projected"),
+            postgresql_where=text("NOT projected"),
+        ),
+        Index("ix_studies_history_month", "history_month", "created_at"),
+    )
+
+    @property
+    def sent(self) -> bool:
+        """Whether every destination has everything it is owed."""
+        return self.state == StudyState.SENT
+
+
+class Series(Base):
+    """A series of a study."""
+
+    __tablename__ = "series"
+
+    study_uid: Mapped[str] = mapped_column(String(256), primary_key=True)
+    series_uid: Mapped[str] = mapped_column(String(256), primary_key=True)
+    modality: Mapped[str] = mapped_column(String(64))
+    series_number: Mapped[str] = mapped_column(String(64))
+    series_description: Mapped[str] = mapped_column(String(256))
+
+
+class Receipt(Base):
+    """One C-STORE answered with success; an instance of a study is its receipt that is `organized`."""
+
+    __tablename__ = "receipts"
+
+    receipt_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    association_id: Mapped[str] = mapped_column(String(64), index=True)
+    state: Mapped[str] = mapped_column(String(16))
+    study_uid: Mapped[str | None] = mapped_column(String(256))  # None: it names no study
+    series_uid: Mapped[str] = mapped_column(String(256))
+    sop_class_uid: Mapped[str] = mapped_column(String(256))
+    sop_instance_uid: Mapped[str] = mapped_column(String(256))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(256))
+    instance_number: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the file as it was spooled
+    sha256: Mapped[str] = mapped_column(String(64))  # of the data set
+    spool_path: Mapped[str] = mapped_column(String(1024))  # relative to the data folder
+    # organized: its name in the study's folder; quarantined, superseded: its path in quarantine
+    file_name: Mapped[str | None] = mapped_column(String(1024))
+    on_disk: Mapped[bool] = mapped_column(default=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    revision: Mapped[int | None]  # of the study that froze it; None while the study is receiving
+    received_at: Mapped[datetime]  # by the receiver's clock
+    organized_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_receipts_study", "study_uid", "revision"),
+        Index(
+            "uq_receipts_instance",
+            "study_uid",
+            "sop_instance_uid",
+            unique=True,
+            sqlite_where=text("state = 'organized'"),
+            postgresql_where=text("state = 'organized'"),
+        ),
+        Index(
+            "ix_receipts_assigned",
+            "received_at",
+            sqlite_where=text("state = 'assigned'"),
+            postgresql_where=text("state = 'assigned'"),
+        ),
+        Index(
+            "ix_receipts_quarantined",
+            "received_at",
+            sqlite_where=text("state IN ('quarantined', 'superseded')"),
+            postgresql_where=text("state IN ('quarantined', 'superseded')"),
+        ),
+    )
+
+
+class TimelineEntry(Base):
+    """Something that happened to a study; what can be derived from receipts is not repeated here."""
+
+    __tablename__ = "timeline"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    study_uid: Mapped[str] = mapped_column(String(256), index=True)
+    at: Mapped[datetime]
+    event: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]]
+
+
+class Destination(Base):
+    """Where studies go. `managed_by` names the variable that owns it, if one does."""
+
+    __tablename__ = "destinations"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), default="dimse")
+    host: Mapped[str] = mapped_column(String(255))
+    port: Mapped[int]
+    ae_title: Mapped[str] = mapped_column(String(16))
+    calling_ae_title: Mapped[str] = mapped_column(String(16))  # empty: the router's own
+    enabled: Mapped[bool] = mapped_column(default=True)
+    paused: Mapped[bool] = mapped_column(default=False)
+    tls: Mapped[bool] = mapped_column(default=False)
+    managed_by: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class DestinationOutage(Base):
+    """A destination that is down; the forwarders' own, and gone when it is up again."""
+
+    __tablename__ = "destination_outages"
+
+    destination: Mapped[str] = mapped_column(String(40), primary_key=True)
+    since: Mapped[datetime]
+    reason: Mapped[dict[str, Any]]
+    probe: Mapped[str] = mapped_column(String(8))  # echo, or image: with one waiting image
+    next_probe_at: Mapped[datetime]
+
+
+class Sender(Base):
+    """A known scanner."""
+
+    __tablename__ = "senders"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    ae_title: Mapped[str] = mapped_column(String(16), index=True)
+    addresses: Mapped[list[str]]  # CIDR; empty: any
+    host: Mapped[str] = mapped_column(String(255))  # for echo; empty: not known
+    port: Mapped[int | None]
+    settle_seconds: Mapped[float | None]  # None: ROUTER_STUDY_SETTLE_SECONDS
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Delivery(Base):
+    """What one destination is owed of one revision of a study; held by at most one forwarder."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    study_uid: Mapped[str] = mapped_column(String(256))
+    revision: Mapped[int]
+    destination: Mapped[str] = mapped_column(String(40))
+    state: Mapped[str] = mapped_column(String(16), default=DeliveryState.WAITING)
+    attempt: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]  # None once it has ended
+    reason: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    lease_owner: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("study_uid", "revision", "destination"),
+        Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),
+        Index("ix_deliveries_created", "created_at", "id"),
+    )
+
+
+class DeliveryInstance(Base):
+    """One receipt within a delivery."""
+
+    __tablename__ = "delivery_instances"
+
+    delivery_id: Mapped[str] = mapped_column(
+        String(32), ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True
+    )
+    receipt_id: Mapped[str] = mapped_column(String(128), primary_key=True, index=True)
+    state: Mapped[str] = mapped_column(String(16), default=DeliveryInstanceState.WAITING)
+    attempts: Mapped[int] = mapped_column(default=0)  # its own failures
+    aborts: Mapped[int] = mapped_column(default=0)  # associations that ended while it was sent
+    dicom_status: Mapped[int | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    delivered_at: Mapped[datetime | None]
+
+
+class OutboxMessage(Base):
+    """A message to be published, written in the transaction whose fact it tells."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    service: Mapped[str] = mapped_column(String(16), index=True)
+    exchange: Mapped[str] = mapped_column(String(64))
+    routing_key: Mapped[str] = mapped_column(String(255))
+    message_id: Mapped[str] = mapped_column(String(128))
+    type: Mapped[str] = mapped_column(String(64))
+    time: Mapped[datetime]
+    source: Mapped[str] = mapped_column(String(128))
+    correlation_id: Mapped[str] = mapped_column(String(64))
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RecordedEvent(Base):
+    """An event of the last days, for clients that were away; the API's own."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    event_id: Mapped[str] = mapped_column(String(128), unique=True)
+    name: Mapped[str] = mapped_column(String(32))
+    time: Mapped[datetime] = mapped_column(index=True)
+    body: Mapped[str] = mapped_column(Text)
+
+
+class Projection(Base):
+    """Which organizer wrote `.metadata.json` last; its row is the lock from read to rename."""
+
+    __tablename__ = "projection"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    holder: Mapped[str] = mapped_column(String(128))
+    generation: Mapped[int]
+
+
+class Milestone(Base):
+    """Something done once for ever, such as the takeover of an earlier version's folder."""
+
+    __tablename__ = "milestones"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]

@@ -1,0 +1,94 @@
+"""Messages written in the transaction whose fact they tell, and published after it is committed."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import wait
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from dicom_router.bus import BrokerUnavailable, Bus
+from dicom_router.database import Database
+from dicom_router.events import Message
+from dicom_router.models import OutboxMessage
+
+_BATCH = 200
+_CONFIRM_SECONDS = 10.0
+
+
+def enqueue(session: Session, service: str, messages: Sequence[Message]) -> None:
+    """Add messages to a service's outbox, within the caller's transaction."""
+    session.add_all(
+        OutboxMessage(
+            service=service,
+            exchange=each.exchange,
+            routing_key=each.routing_key,
+            message_id=each.id,
+            type=each.type,
+            time=each.time,
+            source=each.source,
+            correlation_id=each.correlation_id,
+            headers=dict(each.headers),
+            body=each.body,
+        )
+        for each in messages
+    )
+
+
+class OutboxRelay:
+    """Publishes a service's outbox; what was not confirmed is published again (at least once)."""
+
+    def __init__(self, database: Database, bus: Bus, service: str) -> None:
+        self._database, self._bus, self._service = database, bus, service
+        self._wake = threading.Event()
+
+    def wake(self) -> None:
+        """Say that there is something to publish; call after the commit."""
+        self._wake.set()
+
+    @property
+    def woken(self) -> threading.Event:
+        """Set by `wake`; for the task that runs `relay`."""
+        return self._wake
+
+    def relay(self) -> None:
+        """Publish what there is; raises `Unavailable` when database or broker are away."""
+        self._wake.clear()
+        while self._relay_batch() == _BATCH:
+            pass
+
+    def _relay_batch(self) -> int:
+        with self._database.write() as session:
+            rows = session.scalars(
+                select(OutboxMessage)
+                .where(OutboxMessage.service == self._service)
+                .order_by(OutboxMessage.id)
+                .limit(_BATCH)
+                .with_for_update(skip_locked=True)
+            ).all()
+            if not rows:
+                return 0
+            futures = [self._bus.publish(_message(row)) for row in rows]
+            _done, pending = wait(futures, _CONFIRM_SECONDS)
+            if pending:
+                raise BrokerUnavailable(
+                    f"The broker did not confirm {len(pending)} messages in {_CONFIRM_SECONDS} s"
+                )
+            for future in futures:
+                future.result()
+            session.execute(delete(OutboxMessage).where(OutboxMessage.id.in_([r.id for r in rows])))
+            return len(rows)
+
+
+def _message(row: OutboxMessage) -> Message:
+    return Message(
+        exchange=row.exchange,
+        routing_key=row.routing_key,
+        id=row.message_id,
+        type=row.type,
+        time=row.time,
+        body=row.body,
+        source=row.source,
+        correlation_id=row.correlation_id,
+        headers=dict(row.headers),
+    )

@@ -1,0 +1,129 @@
+"""File meta information (PS3.10 section 7.1): written by the receiver, read by everyone after it.
+
+The provenance of an instance is in the attributes that the Standard has for it; the receipt's id is
+the private information, so that whoever opens a file knows which receipt's bytes these are.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+
+from dicom_router.errors import Unprocessable
+
+# From a UUID (PS3.5 B.2): the router's implementation and the creator of its private information.
+IMPLEMENTATION_CLASS_UID = "2.25.170862306436571829014455712940185346021"
+IMPLEMENTATION_VERSION_NAME = "DICOMROUTER_3"
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+
+_PREAMBLE = b"\0" * 128 + b"DICM"
+_LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_MOST_META_BYTES = 1 << 20  # a file meta larger than this is none
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """What the file meta says; texts are stripped, absent ones empty."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    calling_ae_title: str = ""  # (0002,0016) and (0002,0017)
+    called_ae_title: str = ""  # (0002,0018)
+    peer_address: str = ""  # (0002,0026) and (0002,0027), as `dicom://host:port`
+    receiving_address: str = ""  # (0002,0028)
+    receipt_id: str = ""  # (0002,0102), when (0002,0100) is ours
+
+
+def encode_file_meta(meta: FileMeta) -> bytes:
+    """Preamble, prefix and group 2 of a file, in the order of their tags."""
+    elements = b"".join(
+        (
+            _element(0x0001, b"OB", b"\0\1"),
+            _uid(0x0002, meta.sop_class_uid),
+            _uid(0x0003, meta.sop_instance_uid),
+            _uid(0x0010, meta.transfer_syntax_uid),
+            _uid(0x0012, IMPLEMENTATION_CLASS_UID),
+            _element(0x0013, b"SH", _padded(IMPLEMENTATION_VERSION_NAME)),
+            _element(0x0016, b"AE", _padded(meta.calling_ae_title)),
+            _element(0x0017, b"AE", _padded(meta.calling_ae_title)),
+            _element(0x0018, b"AE", _padded(meta.called_ae_title)),
+            _element(0x0026, b"UR", _padded(meta.peer_address)),
+            _element(0x0027, b"UR", _padded(meta.peer_address)),
+            _element(0x0028, b"UR", _padded(meta.receiving_address)),
+            _uid(0x0100, IMPLEMENTATION_CLASS_UID),
+            _element(0x0102, b"OB", _padded(meta.receipt_id)),
+        )
+    )
+    return _PREAMBLE + _element(0x0000, b"UL", struct.pack("<I", len(elements))) + elements
+
+
+def read_file_meta(descriptor: int) -> tuple[FileMeta, int]:
+    """The file meta of an open file, and where its data set begins, in bytes.
+
+    Raises `Unprocessable` when it is no Part 10 file.
+    """
+    head = os.pread(descriptor, 8192, 0)
+    if head[128:132] != b"DICM":
+        raise Unprocessable("it is no DICOM file: there is no DICM prefix at byte 128")
+    while True:
+        values, end = _group_two(head)
+        if end is not None:
+            return _meta(values), end
+        if len(head) >= _MOST_META_BYTES:
+            raise Unprocessable(f"its file meta is longer than {_MOST_META_BYTES} bytes")
+        more = os.pread(descriptor, len(head), len(head))
+        if not more:
+            raise Unprocessable("it ends within its file meta")
+        head += more
+
+
+def _group_two(data: bytes) -> tuple[dict[int, bytes], int | None]:
+    """Values of group 2 by element, and the offset after them; None when `data` ends before."""
+    values: dict[int, bytes] = {}
+    at = len(_PREAMBLE)
+    while at + 12 <= len(data):
+        group, element, vr = struct.unpack_from("<HH2s", data, at)
+        if group != 2:
+            return values, at
+        if vr in _LONG_VRS:
+            length, start = struct.unpack_from("<I", data, at + 8)[0], at + 12
+        else:
+            length, start = struct.unpack_from("<H", data, at + 6)[0], at + 8
+        values[element] = data[start : start + length]
+        at = start + length
+    # A file that ends right after its meta has no data set, but it can be told where that would be.
+    complete = at == len(data) and len(data) % 8192 != 0
+    return values, at if complete else None
+
+
+def _meta(values: dict[int, bytes]) -> FileMeta:
+    def text(element: int) -> str:
+        return values.get(element, b"").decode("utf-8", "replace").strip("\0 ")
+
+    ours = text(0x0100) == IMPLEMENTATION_CLASS_UID
+    return FileMeta(
+        sop_class_uid=text(0x0002),
+        sop_instance_uid=text(0x0003),
+        transfer_syntax_uid=text(0x0010),
+        calling_ae_title=text(0x0017) or text(0x0016),
+        called_ae_title=text(0x0018),
+        peer_address=text(0x0027) or text(0x0026),
+        receiving_address=text(0x0028),
+        receipt_id=text(0x0102) if ours else "",
+    )
+
+
+def _element(element: int, vr: bytes, value: bytes) -> bytes:
+    if vr in _LONG_VRS:
+        return struct.pack("<HH2sHI", 2, element, vr, 0, len(value)) + value
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
+
+
+def _uid(element: int, value: str) -> bytes:
+    encoded = value.encode("utf-8", "replace")
+    return _element(element, b"UI", encoded + b"\0" * (len(encoded) % 2))
+
+
+def _padded(value: str) -> bytes:
+    encoded = value.encode("utf-8", "replace")
+    return encoded + b" " * (len(encoded) % 2)

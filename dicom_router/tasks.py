@@ -1,0 +1,69 @@
+"""Background work of a service: a thread that does one thing again and again until it is stopped."""
+
+import threading
+from collections.abc import Callable
+
+from dicom_router.errors import Unavailable
+from dicom_router.log import Log, get_logger
+from dicom_router.retry import backoff
+
+log = get_logger()
+
+
+class Task:
+    """Calls `work` every so many seconds, and at once when `wake` is set.
+
+    `work` that raises `Unavailable` is called again after a growing pause; any other error is
+    logged with its traceback and the task goes on at its usual pace: one bad round must not end
+    what keeps the rest alive.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], object],
+        *,
+        every: float,
+        wake: threading.Event | None = None,
+    ) -> None:
+        self._name, self._work, self._every = name, work, every
+        self._wake = wake or threading.Event()
+        self._stopping = False
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> "Task":
+        """Begin; the first call of `work` comes at once."""
+        self._thread.start()
+        return self
+
+    def wake(self) -> None:
+        """Have the work done now."""
+        self._wake.set()
+
+    def stop(self, timeout: float) -> bool:
+        """Finish what is in hand; whether it ended within `timeout` seconds."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(self._round())
+            self._wake.clear()
+
+    def _round(self) -> float:
+        """Do the work once; how many seconds to wait before the next time."""
+        try:
+            self._work()
+        except Unavailable as error:
+            self._failures += 1
+            pause = backoff(self._failures)
+            if self._failures in (1, 10, 100):
+                log.warning(Log.TASK_WAITING, task=self._name, why=str(error), seconds=pause)
+            return pause
+        except Exception:  # the boundary of a thread: tell it and go on
+            log.exception(Log.TASK_FAILED, task=self._name)
+        self._failures = 0
+        return self._every
