@@ -62,38 +62,39 @@ def read_file_meta(descriptor: int) -> tuple[FileMeta, int]:
 
     Raises `Unprocessable` when it is no Part 10 file.
     """
-    head = os.pread(descriptor, 8192, 0)
-    if head[128:132] != b"DICM":
+    data = os.pread(descriptor, 8192, 0)
+    if data[128:132] != b"DICM":
         raise Unprocessable("it is no DICOM file: there is no DICM prefix at byte 128")
+    values, at = dict[int, bytes](), len(_PREAMBLE)
     while True:
-        values, end = _group_two(head)
-        if end is not None:
-            return _meta(values), end
-        if len(head) >= _MOST_META_BYTES:
+        at = _read_group_two(data, at, values)
+        if at + 2 <= len(data) and data[at : at + 2] != b"\2\0":
+            return _meta(values), at
+        if len(data) >= _MOST_META_BYTES:
             raise Unprocessable(f"its file meta is longer than {_MOST_META_BYTES} bytes")
-        more = os.pread(descriptor, len(head), len(head))
+        more = os.pread(descriptor, len(data), len(data))
         if not more:
+            if at == len(data):
+                return _meta(values), at  # a file of nothing but its meta
             raise Unprocessable("it ends within its file meta")
-        head += more
+        data += more
 
 
-def _group_two(data: bytes) -> tuple[dict[int, bytes], int | None]:
-    """Values of group 2 by element, and the offset after them; None when `data` ends before."""
-    values: dict[int, bytes] = {}
-    at = len(_PREAMBLE)
+def _read_group_two(data: bytes, at: int, values: dict[int, bytes]) -> int:
+    """Add the elements of group 2 that are whole in `data`; the offset after the last of them."""
     while at + 12 <= len(data):
         group, element, vr = struct.unpack_from("<HH2s", data, at)
         if group != 2:
-            return values, at
+            break
         if vr in _LONG_VRS:
             length, start = struct.unpack_from("<I", data, at + 8)[0], at + 12
         else:
             length, start = struct.unpack_from("<H", data, at + 6)[0], at + 8
+        if start + length > len(data):
+            break
         values[element] = data[start : start + length]
         at = start + length
-    # A file that ends right after its meta has no data set, but it can be told where that would be.
-    complete = at == len(data) and len(data) % 8192 != 0
-    return values, at if complete else None
+    return at
 
 
 def _meta(values: dict[int, bytes]) -> FileMeta:

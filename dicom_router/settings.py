@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dicom_router.errors import ConfigurationError
@@ -55,11 +55,11 @@ class Settings(BaseSettings):
     retention_hours: Annotated[float, Field(ge=-1, le=876000)] = 0
     disk_min_free_percent: Annotated[float, Field(ge=0, lt=100)] = 5
 
-    target_host: str = Field("", validation_alias=AliasChoices("TARGET_HOST"))
-    target_port: Port | None = Field(None, validation_alias=AliasChoices("TARGET_PORT"))
-    target_aet: AeTitle | Literal[""] = Field("", validation_alias=AliasChoices("TARGET_AET"))
+    target_host: str = Field("", validation_alias="TARGET_HOST")
+    target_port: Port | None = Field(None, validation_alias="TARGET_PORT")
+    target_aet: AeTitle | Literal[""] = Field("", validation_alias="TARGET_AET")
     target_calling_aet: AeTitle | Literal[""] = Field(
-        "", validation_alias=AliasChoices("TARGET_CALLING_AET")
+        "", validation_alias="TARGET_CALLING_AET"
     )
 
     @field_validator("dicom_ports", mode="before")

@@ -1,0 +1,293 @@
+"""A transport connection with deadlines, and the buffer that PDUs are read from.
+
+The socket never blocks; a wait ends when it is ready, when time is up or when the router stops,
+whatever comes first. So a stop wakes every association at once, and nothing polls for it.
+"""
+
+import os
+import select
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Iterator
+from math import inf
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from dicom_router.dimse.errors import ProtocolError
+from dicom_router.dimse.pdu import PDU_HEADER, PDV_HEADER, AbortReason
+
+Bytes = bytes | bytearray | memoryview
+
+_LINGER_SECONDS = 1.0  # PS3.8 9.1.5's ARTIM: how long the peer may take to close after our last PDU
+_MAX_VECTOR = 1024  # buffers for one sendmsg, IOV_MAX of Linux
+_TLS_WRITE = 1 << 18  # bytes joined for one write where sendmsg does not exist
+
+
+class ConnectionLost(Exception):
+    """The transport connection is gone; says how."""
+
+
+class DeadlineExpired(Exception):
+    """Nothing could be read or written for as long as allowed."""
+
+
+class Stopping(Exception):
+    """The router stops, and the work in hand has used up its grace."""
+
+
+class StopSignal:
+    """Tells any number of associations, asleep or not, to come to an end.
+
+    Shared by all threads of a process. `set` may be called from a signal handler.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._is_set = False
+
+    def set(self) -> None:
+        """Stop, for good."""
+        if not self._is_set:
+            self._is_set = True
+            os.write(self._writer, b"\0")  # never read, so every poller sees it
+
+    def is_set(self) -> bool:
+        """Whether `set` was called."""
+        return self._is_set
+
+    def fileno(self) -> int:
+        """Readable once the signal is set."""
+        return self._reader
+
+    def close(self) -> None:
+        """Give back the two file descriptors, once no association is left."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+class Connection:
+    """A socket, plain or TLS, that is owned from now on: waits are limited, errors are few.
+
+    `timeout` limits each wait, `deadline` (of time.monotonic) all of them, `grace` is how many
+    seconds may pass once `stopping` is set. All may be changed at any time.
+    """
+
+    def __init__(
+        self, sock: socket.socket, timeout: float, stopping: StopSignal | None = None
+    ) -> None:
+        self._socket = sock
+        self._stopping = stopping
+        self._stop_deadline = inf
+        self.timeout = timeout
+        self.deadline = inf
+        self.grace = 0.0
+        sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def receive_into(self, view: memoryview) -> int:
+        """Read at least one byte into `view`; how many. Raises ConnectionLost at the end too."""
+        while True:
+            self._require_time()
+            try:
+                count = self._socket.recv_into(view)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self.wait(select.POLLIN)
+            except ssl.SSLWantWriteError:
+                self.wait(select.POLLOUT)
+            except OSError as error:
+                raise ConnectionLost(_describe(error)) from error
+            else:
+                if not count:
+                    raise ConnectionLost("the connection was closed")
+                return count
+
+    def send(self, buffers: list[Bytes], overhear: Callable[[], bool] | None = None) -> None:
+        """Write all of `buffers`, which is used up.
+
+        While that has to wait, `overhear` is called whenever there is something to read, until it
+        returns False.
+        """
+        write = self._write_tls if isinstance(self._socket, ssl.SSLSocket) else self._write
+        while buffers:
+            self._require_time()
+            try:
+                _drop(buffers, write(buffers))
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                watched = select.POLLOUT | (select.POLLIN if overhear else 0)
+                if self.wait(watched) & select.POLLIN and overhear and not overhear():
+                    overhear = None
+            except ssl.SSLWantReadError:
+                self.wait(select.POLLIN)
+            except OSError as error:
+                raise ConnectionLost(_describe(error)) from error
+
+    def farewell(self, last_pdu: bytes) -> None:
+        """Send the last PDU and wait a moment for the peer to close, so that it can be read.
+
+        Closing at once, with bytes of the peer unread, would make TCP discard it.
+        """
+        self._stopping = None
+        self.deadline = monotonic() + _LINGER_SECONDS
+        scratch = memoryview(bytearray(1 << 16))
+        try:
+            self.send([last_pdu])
+            self._socket.shutdown(socket.SHUT_WR)
+            while True:
+                self.receive_into(scratch)
+        except (ConnectionLost, DeadlineExpired, OSError):
+            return  # either way there is nobody left to talk to
+
+    def wait(self, events: int) -> int:
+        """Wait until the socket is ready for one of the poll `events`; for which."""
+        limit = min(self.timeout, self._require_time())
+        poller = select.poll()
+        poller.register(self._socket, events)
+        if self._stopping and self._stop_deadline == inf:
+            poller.register(self._stopping, select.POLLIN)
+        ready = dict(poller.poll(limit * 1000))
+        if not ready:
+            self._require_time()
+            if limit == self.timeout:
+                raise DeadlineExpired
+        return ready.get(self._socket.fileno(), 0)
+
+    def _require_time(self) -> float:
+        """Seconds left until the deadline or the end of the grace; raises when there are none."""
+        if self._stopping and self._stop_deadline == inf and self._stopping.is_set():
+            self._stop_deadline = monotonic() + self.grace
+        limit = min(self.deadline, self._stop_deadline)
+        if limit == inf:
+            return inf
+        left = limit - monotonic()
+        if left > 0:
+            return left
+        raise Stopping if self._stop_deadline <= self.deadline else DeadlineExpired
+
+    def _write(self, buffers: list[Bytes]) -> int:
+        return self._socket.sendmsg(buffers[:_MAX_VECTOR])
+
+    def _write_tls(self, buffers: list[Bytes]) -> int:
+        """As `_write`, for a socket without sendmsg; a write that waits is repeated unchanged."""
+        joined, size = [], 0
+        for each in buffers:
+            joined.append(each)
+            size += len(each)
+            if size >= _TLS_WRITE:
+                break
+        return self._socket.send(b"".join(joined))
+
+
+class Inbound:
+    """The buffer in front of a connection: one, of fixed size, however long the peer's PDUs are.
+
+    `before_refill` is called before the buffer is overwritten, the last moment for whoever keeps
+    views of it.
+    """
+
+    def __init__(
+        self, connection: Connection, size: int, before_refill: Callable[[], None] = lambda: None
+    ) -> None:
+        self._connection = connection
+        self._buffer = memoryview(bytearray(size))
+        self._before_refill = before_refill
+        self._start = self._end = 0
+
+    def header(self) -> tuple[int, int]:
+        """The next PDU's type and the length of the rest of it (PS3.8 9.3.1)."""
+        kind, length = self._unpack(PDU_HEADER)
+        return kind, length
+
+    def fragments(self, length: int) -> Iterator[tuple[int, int, int]]:
+        """Walk the PDVs of a P-DATA-TF: context ID, message control header, bytes of the message.
+
+        Those bytes have to be taken before the next step. Raises ProtocolError.
+        """
+        while length:
+            if length < PDV_HEADER.size:
+                raise _invalid("a P-DATA-TF PDU ends within a PDV's header")
+            size, context_id, control = self._unpack(PDV_HEADER)
+            length -= 4 + size
+            if size < 2 or length < 0:
+                raise _invalid(f"a PDV of {size} bytes does not fit into its PDU")
+            yield context_id, control, size - 2
+
+    def take(self, most: int) -> memoryview:
+        """A view of the next bytes, at least one and at most that many, until the next refill."""
+        if self._start == self._end:
+            self._fill(1)
+        start = self._start
+        self._start = min(start + most, self._end)
+        return self._buffer[start : self._start]
+
+    def read(self, count: int) -> bytes:
+        """Exactly the next `count` bytes, of which only what has come takes memory."""
+        data = bytearray()
+        while len(data) < count:
+            data += self.take(count - len(data))
+        return bytes(data)
+
+    def skip(self, count: int) -> None:
+        """Read past the next `count` bytes."""
+        while count:
+            count -= len(self.take(count))
+
+    def overhear(self) -> int | None:
+        """Take in what is there; the type of the PDU it opens, None if the buffer is full."""
+        if self._end == len(self._buffer):
+            return None
+        self._end += self._connection.receive_into(self._buffer[self._end :])
+        return self._buffer[self._start]
+
+    def _unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
+        if self._end - self._start < layout.size:
+            self._fill(layout.size)
+        values = layout.unpack_from(self._buffer, self._start)
+        self._start += layout.size
+        return values
+
+    def _fill(self, needed: int) -> None:
+        """Move the few bytes that are left to the front and read until there are `needed`."""
+        self._before_refill()
+        left = self._end - self._start
+        self._buffer[:left] = self._buffer[self._start : self._end]
+        self._start, self._end = 0, left
+        while self._end < needed:
+            self._end += self._connection.receive_into(self._buffer[self._end :])
+
+
+def _drop(buffers: list[Bytes], count: int) -> None:
+    """Take the first `count` bytes off `buffers`."""
+    whole = 0
+    while whole < len(buffers) and count >= len(buffers[whole]):
+        count -= len(buffers[whole])
+        whole += 1
+    del buffers[:whole]
+    if count:
+        buffers[0] = memoryview(buffers[0])[count:]
+
+
+def _describe(error: OSError) -> str:
+    return f"the connection broke: {error.strerror or error}"
+
+
+def _invalid(text: str) -> ProtocolError:
+    return ProtocolError(text, AbortReason.INVALID_PDU_PARAMETER_VALUE)
