@@ -36,12 +36,14 @@ class Queue:
 
     `private`: for this process alone, transient, gone with it (live streams, fan-out of commands).
     `wait_seconds`: adds a tier `….retry.<wait>` for messages whose handler raised `NotYet`.
+    `retry_delays`: seconds to wait after the first failure, the second, …; then a dead letter.
     """
 
     name: str
     bindings: tuple[Binding, ...] = ()
     private: bool = False
     wait_seconds: int | None = None
+    retry_delays: tuple[int, ...] = RETRY_DELAYS_SECONDS
 
     @property
     def tiers(self) -> tuple[int, ...]:
@@ -49,7 +51,7 @@ class Queue:
         if self.private:
             return ()
         waits = {self.wait_seconds} if self.wait_seconds else set()
-        return tuple(sorted({*RETRY_DELAYS_SECONDS, *waits}))
+        return tuple(sorted({*self.retry_delays, *waits}))
 
     def retry_name(self, seconds: int) -> str:
         """The queue in which a message waits so many seconds, e.g. `organizer.intake.retry.10s`."""
@@ -60,6 +62,13 @@ class Queue:
         """Where messages end that can't be handled."""
         return f"{self.name}.dlq"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that is declared: the queue, its retry queues and its dead letters."""
+        if self.private:
+            return (self.name,)
+        return (self.name, *map(self.retry_name, self.tiers), self.dead_letter_name)
+
 
 # What a handler is given: at least one message. Returning acknowledges all of them, so it must have
 # committed. Raising: `Unavailable` waits and hands over the same batch again; anything else from a
@@ -67,6 +76,12 @@ class Queue:
 # `wait_seconds`, `Unprocessable` parks it as a dead letter, and `TryAgain` or any other exception
 # sends it through the retry tiers (header `x-attempt`) and then to the dead letters. Redelivered
 # messages are handed over one by one, so that a poisonous one takes no others with it.
+#
+# A retried message comes back under its queue's name (`exchange` ""), with the headers `x-attempt`,
+# `x-last-error`, `x-first-failed-at` (ISO 8601) and `x-queue`. A private queue has no place to keep
+# a message that failed: it is logged and dropped. `NotYet` from a queue without `wait_seconds` is
+# one more exception. While a handler waits through a long outage the bus may give what it holds
+# back to the broker; what the handler then did with its batch it will be asked to do once more.
 Handler = Callable[[Sequence[Message]], None]
 
 
@@ -97,7 +112,14 @@ class Bus(Protocol):
         """
 
     def declare(self, queue: Queue) -> None:
-        """Make sure that the queue exists and keeps what is published from now on."""
+        """Make sure that the queue exists and keeps what this bus publishes from now on.
+
+        While the broker is away this is noted, and done before anything is sent to it again.
+
+        Raises:
+            ConfigurationError: the broker refuses (other arguments, no permission).
+            ValueError: the queue is private; those exist only as long as their consumer.
+        """
 
     def consume(
         self,
@@ -110,14 +132,25 @@ class Bus(Protocol):
         """Declare the queue and handle its messages in a thread of its own, in batches.
 
         Takes what is there: a single message is handled at once. `on_connected` is called after
-        every (re)subscription, for sweeping up what was missed meanwhile.
+        every (re)subscription, for sweeping up what was missed meanwhile; it runs in the consumer's
+        thread, so it should only set the sweep off, and what it raises is logged.
         """
 
     def delete(self, queue: Queue) -> bool:
-        """Delete a queue and its tiers if all are empty and unused; whether they are gone."""
+        """Delete a queue, its tiers and dead letters if all are empty and unused; whether gone.
+
+        Raises:
+            BrokerUnavailable: the broker is away.
+        """
 
     def depths(self) -> list[QueueDepth]:
-        """The queues this bus has declared, with their dead-letter and retry queues."""
+        """The queues this bus has declared or consumes, with their dead-letter and retry queues.
+
+        Counts messages that are ready; private queues and those that are gone are left out.
+
+        Raises:
+            BrokerUnavailable: the broker is away.
+        """
 
     @property
     def connected(self) -> bool:
