@@ -148,7 +148,7 @@ def decode_request(body: bytes) -> AssociateRequest:
 
 
 def encode_accept(accept: AssociateAccept, echo: bytes) -> bytes:
-    """The A-ASSOCIATE-AC PDU (PS3.8 9.3.3); `echo` are the request's AE titles and reserved bytes."""
+    """The A-ASSOCIATE-AC PDU (PS3.8 9.3.3) that repeats `echo` of the request."""
     items = [_item(_APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())]
     for each in accept.results:
         head = bytes((each.context_id, 0, each.result, 0))
@@ -268,7 +268,7 @@ def _invalid(text: str) -> ProtocolError:
 
 
 def pair_contexts(pairs: Sequence[tuple[str, str]]) -> tuple[PresentationContext, ...]:
-    """One context with an odd ID for each (SOP class, transfer syntax), at most 128 (PS3.8 9.3.2.2)."""
+    """A context for each (SOP class, transfer syntax); at most 128 odd IDs (PS3.8 9.3.2.2)."""
     if len(pairs) > 128:
         raise ValueError(f"an association has at most 128 presentation contexts, not {len(pairs)}")
     return tuple(

@@ -1,4 +1,4 @@
-"""DIMSE command sets (PS3.7 6.3, 9.3 and Annex E): group 0000, Implicit VR Little Endian, always."""
+"""DIMSE command sets (PS3.7 6.3, 9.3, Annex E): group 0000, always Implicit VR Little Endian."""
 
 import struct
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _COMMENT_LENGTH = 64  # characters in an LO
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
-    """The Status (0000,0900) of a C-STORE and its Error Comment (0000,0902), cut to 64 characters."""
+    """Status (0000,0900) of a C-STORE and Error Comment (0000,0902), sent cut to 64 characters."""
 
     code: int
     comment: str = ""

@@ -79,7 +79,8 @@ class Connection:
     ) -> None:
         self._socket = sock
         self._stopping = stopping
-        self._stop_deadline = inf
+        self._stopped_at = inf
+        self._wanted = select.POLLIN
         self.timeout = timeout
         self.deadline = inf
         self.grace = 0.0
@@ -103,22 +104,40 @@ class Connection:
         """Close the socket."""
         self._socket.close()
 
+    def peer_name(self) -> tuple[str, int]:
+        """Address and port of the peer; empty and 0 for a Unix socket."""
+        try:
+            return _address(self._socket.getpeername())
+        except OSError as error:
+            raise ConnectionLost(_describe(error)) from error
+
+    def local_name(self) -> tuple[str, int]:
+        """Address and port on this side; empty and 0 for a Unix socket."""
+        return _address(self._socket.getsockname())
+
     def receive_into(self, view: memoryview) -> int:
-        """Read at least one byte into `view`; how many. Raises ConnectionLost at the end too."""
+        """Read at least one byte into `view`, waiting for it; how many."""
         while True:
             self._require_time()
-            try:
-                count = self._socket.recv_into(view)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                self.wait(select.POLLIN)
-            except ssl.SSLWantWriteError:
-                self.wait(select.POLLOUT)
-            except OSError as error:
-                raise ConnectionLost(_describe(error)) from error
-            else:
-                if not count:
-                    raise ConnectionLost("the connection was closed")
+            if count := self.receive_now(view):
                 return count
+            self.wait(self._wanted)
+
+    def receive_now(self, view: memoryview) -> int:
+        """Read what is there into `view`; how many bytes. Raises ConnectionLost at the end too."""
+        try:
+            count = self._socket.recv_into(view)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self._wanted = select.POLLIN
+            return 0
+        except ssl.SSLWantWriteError:
+            self._wanted = select.POLLOUT
+            return 0
+        except OSError as error:
+            raise ConnectionLost(_describe(error)) from error
+        if not count:
+            raise ConnectionLost("the connection was closed")
+        return count
 
     def send(self, buffers: list[Bytes], overhear: Callable[[], bool] | None = None) -> None:
         """Write all of `buffers`, which is used up.
@@ -145,7 +164,7 @@ class Connection:
 
         Closing at once, with bytes of the peer unread, would make TCP discard it.
         """
-        self._stopping = None
+        self._stopping, self._stopped_at = None, inf
         self.deadline = monotonic() + _LINGER_SECONDS
         scratch = memoryview(bytearray(1 << 16))
         try:
@@ -161,7 +180,7 @@ class Connection:
         limit = min(self.timeout, self._require_time())
         poller = select.poll()
         poller.register(self._socket, events)
-        if self._stopping and self._stop_deadline == inf:
+        if self._stopping and self._stopped_at == inf:
             poller.register(self._stopping, select.POLLIN)
         ready = dict(poller.poll(limit * 1000))
         if not ready:
@@ -172,15 +191,16 @@ class Connection:
 
     def _require_time(self) -> float:
         """Seconds left until the deadline or the end of the grace; raises when there are none."""
-        if self._stopping and self._stop_deadline == inf and self._stopping.is_set():
-            self._stop_deadline = monotonic() + self.grace
-        limit = min(self.deadline, self._stop_deadline)
+        if self._stopping and self._stopped_at == inf and self._stopping.is_set():
+            self._stopped_at = monotonic()
+        stop = self._stopped_at + self.grace
+        limit = min(self.deadline, stop)
         if limit == inf:
             return inf
         left = limit - monotonic()
         if left > 0:
             return left
-        raise Stopping if self._stop_deadline <= self.deadline else DeadlineExpired
+        raise Stopping if limit == stop else DeadlineExpired
 
     def _write(self, buffers: list[Bytes]) -> int:
         return self._socket.sendmsg(buffers[:_MAX_VECTOR])
@@ -251,11 +271,10 @@ class Inbound:
             count -= len(self.take(count))
 
     def overhear(self) -> int | None:
-        """Take in what is there; the type of the PDU it opens, None if the buffer is full."""
-        if self._end == len(self._buffer):
-            return None
-        self._end += self._connection.receive_into(self._buffer[self._end :])
-        return self._buffer[self._start]
+        """Take in what is there without waiting; the type of the PDU it opens, if it is there."""
+        if self._end < len(self._buffer):
+            self._end += self._connection.receive_now(self._buffer[self._end :])
+        return self._buffer[self._start] if self._start < self._end else None
 
     def _unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
         if self._end - self._start < layout.size:
@@ -283,6 +302,10 @@ def _drop(buffers: list[Bytes], count: int) -> None:
     del buffers[:whole]
     if count:
         buffers[0] = memoryview(buffers[0])[count:]
+
+
+def _address(name: object) -> tuple[str, int]:
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
 
 
 def _describe(error: OSError) -> str:
