@@ -1,0 +1,1 @@
+"""unit/ opens no socket, integration/ uses real servers, acceptance/ is C-STORE in, C-STORE out."""
