@@ -116,6 +116,11 @@ class SpoolFile:
         self._temporary.unlink(missing_ok=True)
 
     @property
+    def path(self) -> Path:
+        """Where it is once it is committed."""
+        return self._path
+
+    @property
     def size(self) -> int:
         """Bytes of the whole file so far."""
         return self._size

@@ -43,6 +43,7 @@ def refresh_state(session: Session, study: Study, now: datetime) -> None:
         study.sent_at = None
     elif study.sent_at is None:
         study.sent_at = now
+        study.sent_revision = study.revision
     study.projected = False
 
 

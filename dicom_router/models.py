@@ -151,6 +151,7 @@ class Study(Base):
     deleted: Mapped[bool] = mapped_column(default=False)
     revision: Mapped[int] = mapped_column(default=0)  # the last completed one
     routed_revision: Mapped[int] = mapped_column(default=0)  # the last with its deliveries made
+    sent_revision: Mapped[int] = mapped_column(default=0)  # the last that every destination had
     completeness: Mapped[dict[str, Any] | None]
     last_activity_at: Mapped[datetime]  # by the organizer's clock
 
@@ -176,6 +177,12 @@ class Study(Base):
             "study_uid",
             sqlite_where=text("NOT projected"),
             postgresql_where=text("NOT projected"),
+        ),
+        Index(
+            "ix_studies_receiving",
+            "last_activity_at",
+            sqlite_where=text("receiving"),
+            postgresql_where=text("receiving"),
         ),
         Index("ix_studies_history_month", "history_month", "created_at"),
     )

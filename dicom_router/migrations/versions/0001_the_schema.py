@@ -234,6 +234,7 @@ def upgrade() -> None:
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("routed_revision", sa.Integer(), nullable=False),
+        sa.Column("sent_revision", sa.Integer(), nullable=False),
         sa.Column("completeness", sa.JSON(), nullable=True),
         sa.Column("last_activity_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("image_count", sa.Integer(), nullable=False),
@@ -267,6 +268,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_studies_on_disk", ["on_disk", "state", "sent_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_studies_patient_id"), ["patient_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_studies_patient_name"), ["patient_name"], unique=False)
+        batch_op.create_index(
+            "ix_studies_receiving",
+            ["last_activity_at"],
+            unique=False,
+            sqlite_where=sa.text("receiving"),
+            postgresql_where=sa.text("receiving"),
+        )
         batch_op.create_index(
             "ix_studies_state_created", ["state", "created_at", "study_uid"], unique=False
         )
@@ -325,6 +333,11 @@ def downgrade() -> None:
     op.drop_table("timeline")
     with op.batch_alter_table("studies", schema=None) as batch_op:
         batch_op.drop_index("ix_studies_state_created")
+        batch_op.drop_index(
+            "ix_studies_receiving",
+            sqlite_where=sa.text("receiving"),
+            postgresql_where=sa.text("receiving"),
+        )
         batch_op.drop_index(batch_op.f("ix_studies_patient_name"))
         batch_op.drop_index(batch_op.f("ix_studies_patient_id"))
         batch_op.drop_index("ix_studies_on_disk")

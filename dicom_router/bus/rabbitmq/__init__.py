@@ -1,0 +1,5 @@
+"""The bus over RabbitMQ: one connection that publishes, one for each consumer."""
+
+from dicom_router.bus.rabbitmq.bus import RabbitBus
+
+__all__ = ["RabbitBus"]

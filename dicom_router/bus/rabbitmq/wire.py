@@ -1,0 +1,79 @@
+"""Between a `Message` and AMQP: connection parameters, properties, headers."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from pika import BasicProperties, URLParameters
+from pika.spec import Basic
+
+import dicom_router
+from dicom_router.events import CONTENT_TYPE, LOGS_EXCHANGE, Message
+
+PERSISTENT = 2
+TRANSIENT = 1
+
+# A handler may keep its consumer's thread for half of this.
+HEARTBEAT_SECONDS = 60
+
+# A host that swallows packets must not keep a thread that is to stop.
+CONNECT_SECONDS = 5.0
+
+# What the broker adds to what it delivers; a copy starts without a past.
+_BROKERS_OWN = re.compile(r"x-(death|first-death-|last-death-|delivery-count|acquired-count)")
+
+
+def parameters(url: str, name: str) -> URLParameters:
+    """Of a connection that the console shows under this name; raises ValueError for a bad URL."""
+    result = URLParameters(url)
+    result.heartbeat = HEARTBEAT_SECONDS
+    result.socket_timeout = CONNECT_SECONDS
+    result.stack_timeout = 2 * CONNECT_SECONDS
+    result.client_properties = {
+        "connection_name": name,
+        "product": "dicom-router",
+        "version": dicom_router.__version__,
+    }
+    return result
+
+
+def properties(message: Message) -> BasicProperties:
+    """The message's own mirror in AMQP, so that the console shows what a body is about."""
+    return BasicProperties(
+        content_type=CONTENT_TYPE,
+        delivery_mode=TRANSIENT if message.exchange == LOGS_EXCHANGE else PERSISTENT,
+        message_id=message.id or None,
+        type=message.type or None,
+        timestamp=int(message.time.timestamp()),
+        app_id=message.source or None,
+        correlation_id=message.correlation_id or None,
+        headers=dict(message.headers) or None,
+    )
+
+
+def received(method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Message:
+    """The message of a delivery; whatever its publisher left out is empty, its time now."""
+    return Message(
+        exchange=method.exchange or "",
+        routing_key=method.routing_key or "",
+        id=properties.message_id or "",
+        type=properties.type or "",
+        time=_time(properties.timestamp),
+        body=body,
+        source=properties.app_id or "",
+        correlation_id=properties.correlation_id or "",
+        headers=_headers(properties.headers or {}),
+        redelivered=bool(method.redelivered),
+    )
+
+
+def _time(seconds: int | None) -> datetime:
+    return datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _headers(headers: dict[str, Any]) -> dict[str, str | int]:
+    return {
+        key: value
+        for key, value in headers.items()
+        if isinstance(value, str | int) and not _BROKERS_OWN.match(key)
+    }

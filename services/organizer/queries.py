@@ -1,0 +1,534 @@
+"""All that the organizer reads from and writes to the database."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from dicom_router.database import insert_or_ignore
+from dicom_router.events import AssociationRejected, AssociationReleased, InstanceStored
+from dicom_router.ledger import refresh_state
+from dicom_router.models import (
+    Association,
+    Base,
+    Milestone,
+    Projection,
+    Receipt,
+    ReceiptState,
+    Sender,
+    Series,
+    Study,
+    StudyState,
+)
+from services.organizer.completeness import AssociationView
+from services.organizer.header import Header
+
+_CHUNK = 500  # values in one IN list
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model, for statements that take many rows at once."""
+    found = model.__table__
+    assert isinstance(found, Table)  # noqa: S101 - for the type checker
+    return found
+
+
+# -- receipts ----------------------------------------------------------------------------------
+
+
+def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, str]:
+    """The states of those receipts that are known."""
+    states: dict[str, str] = {}
+    for start in range(0, len(receipt_ids), _CHUNK):
+        chunk = receipt_ids[start : start + _CHUNK]
+        rows = session.execute(
+            select(Receipt.receipt_id, Receipt.state).where(Receipt.receipt_id.in_(chunk))
+        )
+        states.update({receipt_id: state for receipt_id, state in rows})
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class NewReceipt:
+    """A receipt that is not known yet: what was announced, and what its header says."""
+
+    stored: InstanceStored
+    received_at: datetime
+    header: Header
+    file_name: str | None
+    quarantined_because: str | None = None
+
+
+def insert_receipts(session: Session, receipts: Sequence[NewReceipt], now: datetime) -> None:
+    """Record receipts as `assigned` (or `quarantined`), unless they are known by now."""
+    insert_or_ignore(session, table(Receipt), [_receipt_row(each, now) for each in receipts])
+
+
+def _receipt_row(receipt: NewReceipt, now: datetime) -> dict[str, Any]:
+    stored, header = receipt.stored, receipt.header
+    aside = receipt.quarantined_because is not None
+    return {
+        "receipt_id": stored.receipt_id,
+        "association_id": stored.association_id,
+        "state": ReceiptState.QUARANTINED if aside else ReceiptState.ASSIGNED,
+        "study_uid": None if aside else header.study_uid,
+        "series_uid": header.series_uid,
+        "sop_class_uid": shown(stored.sop_class_uid),
+        "sop_instance_uid": shown(stored.sop_instance_uid),
+        "transfer_syntax_uid": shown(stored.transfer_syntax_uid),
+        "instance_number": header.instance_number[:64],
+        "size": stored.size,
+        "sha256": stored.sha256,
+        "spool_path": stored.spool_path,
+        "file_name": receipt.file_name,
+        "on_disk": True,
+        "reason": receipt.quarantined_because,
+        "revision": None,
+        "received_at": receipt.received_at,
+        "organized_at": now if aside else None,
+    }
+
+
+def shown(value: str) -> str:
+    """Text as it is stored for display: without NUL, cut to 256 characters."""
+    return value.replace("\0", "")[:256]
+
+
+def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Receipt]:
+    """Those of the receipts that are still to be moved, in the order they were received."""
+    return list(
+        session.scalars(
+            select(Receipt)
+            .where(Receipt.receipt_id.in_(receipt_ids), Receipt.state == ReceiptState.ASSIGNED)
+            .order_by(Receipt.received_at, Receipt.receipt_id)
+        )
+    )
+
+
+def stranded_receipts(session: Session, before: datetime, limit: int) -> list[str]:
+    """Receipts that were assigned before a moment and never ended: their mover was stopped."""
+    return list(
+        session.scalars(
+            select(Receipt.receipt_id)
+            .where(Receipt.state == ReceiptState.ASSIGNED, Receipt.received_at < before)
+            .order_by(Receipt.received_at)
+            .limit(limit)
+        )
+    )
+
+
+def studies_of_receipts(session: Session, receipt_ids: Collection[str]) -> set[str]:
+    """The studies that assigned receipts belong to."""
+    rows = session.scalars(
+        select(Receipt.study_uid)
+        .where(Receipt.receipt_id.in_(receipt_ids), Receipt.state == ReceiptState.ASSIGNED)
+        .distinct()
+    )
+    return {uid for uid in rows if uid is not None}
+
+
+def current_instances(
+    session: Session, keys: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Receipt]:
+    """The organized receipts by (Study, SOP Instance UID), of those asked for."""
+    by_study: dict[str, set[str]] = defaultdict(set)
+    for study_uid, sop_instance_uid in keys:
+        by_study[study_uid].add(sop_instance_uid)
+    found: dict[tuple[str, str], Receipt] = {}
+    for study_uid, uids in by_study.items():
+        rows = session.scalars(
+            select(Receipt).where(
+                Receipt.study_uid == study_uid,
+                Receipt.sop_instance_uid.in_(uids),
+                Receipt.state == ReceiptState.ORGANIZED,
+            )
+        )
+        found.update({(study_uid, row.sop_instance_uid): row for row in rows})
+    return found
+
+
+# -- studies -----------------------------------------------------------------------------------
+
+
+def known_studies(session: Session, study_uids: Collection[str]) -> set[str]:
+    """Which of these studies have a row."""
+    return set(session.scalars(select(Study.study_uid).where(Study.study_uid.in_(study_uids))))
+
+
+def insert_study(
+    session: Session, header: Header, folder: str, patient_name: str, now: datetime, stamp: str
+) -> bool:
+    """Give a study its folder for ever; False if the study or the folder's name is taken by now."""
+    insert_or_ignore(
+        session,
+        table(Study),
+        [study_row(header, folder, patient_name, now, stamp)],
+    )
+    found = session.scalar(select(Study.folder).where(Study.study_uid == header.study_uid))
+    return found is not None
+
+
+def study_row(
+    header: Header, folder: str, patient_name: str, now: datetime, stamp: str
+) -> dict[str, Any]:
+    """A new study's row, complete with what `INSERT` needs."""
+    modality = header.modality or "OT"
+    return {
+        "study_uid": header.study_uid,
+        "folder": folder,
+        "patient_id": header.patient_id,
+        "patient_name": patient_name,
+        "study_date": header.study_date,
+        "study_time": header.study_time.partition(".")[0],
+        "modality": modality[:64],
+        "modalities": [modality[:64]],
+        "accession_number": header.accession_number,
+        "study_description": header.study_description,
+        "created_at": now,
+        "created_stamp": stamp,
+        "state": StudyState.RECEIVING,
+        "receiving": True,
+        "held": False,
+        "deleted": False,
+        "revision": 0,
+        "routed_revision": 0,
+        "sent_revision": 0,
+        "last_activity_at": now,
+        "image_count": 0,
+        "series_count": 0,
+        "size_bytes": 0,
+        "on_disk": True,
+        "taken_over": False,
+        "taken_over_images": 0,
+        "taken_over_sent": False,
+        "projected": False,
+    }
+
+
+def folder_is_taken(session: Session, folder: str) -> bool:
+    """Whether a study has this folder's name."""
+    return session.scalar(select(Study.study_uid).where(Study.folder == folder)) is not None
+
+
+def upsert_series(session: Session, headers: Mapping[tuple[str, str], Header]) -> None:
+    """Record series by (Study, Series Instance UID), unless they are known."""
+    insert_or_ignore(
+        session,
+        table(Series),
+        [
+            {
+                "study_uid": study_uid,
+                "series_uid": series_uid,
+                "modality": (headers[study_uid, series_uid].modality or "OT")[:64],
+                "series_number": headers[study_uid, series_uid].series_number[:64],
+                "series_description": headers[study_uid, series_uid].series_description,
+            }
+            for study_uid, series_uid in sorted(headers)
+        ],
+    )
+
+
+def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
+    """Count anew what the studies hold; the caller holds their locks."""
+    session.flush()
+    images = session.execute(
+        select(Receipt.study_uid, func.count(), func.sum(Receipt.size))
+        .where(Receipt.study_uid.in_(studies), Receipt.state == ReceiptState.ORGANIZED)
+        .group_by(Receipt.study_uid)
+    )
+    for study_uid, count, size in images:
+        study = studies[study_uid]
+        study.image_count = count + study.taken_over_images
+        study.size_bytes = int(size or 0)
+    series: dict[str, list[str]] = defaultdict(list)
+    for study_uid, modality in session.execute(
+        select(Series.study_uid, Series.modality).where(Series.study_uid.in_(studies))
+    ):
+        series[study_uid].append(modality)
+    for study_uid, modalities in series.items():
+        studies[study_uid].series_count = len(modalities)
+        studies[study_uid].modalities = sorted(set(modalities))
+
+
+# -- associations ------------------------------------------------------------------------------
+
+
+def upsert_associations(session: Session, stored: Iterable[InstanceStored]) -> None:
+    """Record the associations that instances came by, unless they are known."""
+    rows = {
+        each.association_id: {
+            "association_id": each.association_id,
+            "receiver": each.receiver,
+            "calling_ae_title": each.calling_ae_title,
+            "called_ae_title": each.called_ae_title,
+            "peer_address": each.peer_address,
+        }
+        for each in stored
+    }
+    insert_or_ignore(session, table(Association), [rows[key] for key in sorted(rows)])
+
+
+def record_end(session: Session, end: AssociationReleased, now: datetime) -> None:
+    """Record how an association ended and how many receipts it made."""
+    values = {
+        "receiver": end.receiver,
+        "calling_ae_title": end.calling_ae_title,
+        "called_ae_title": end.called_ae_title,
+        "peer_address": end.peer_address,
+        "opened_at": end.opened_at,
+        "closed_at": end.closed_at,
+        "outcome": end.outcome,
+        "receipts": end.receipts,
+        "refused": end.refused,
+        "end_seen_at": now,
+    }
+    key = {"association_id": end.association_id}
+    insert_or_ignore(session, table(Association), [key | values])
+    session.execute(
+        update(Association)
+        .where(Association.association_id == end.association_id, Association.outcome.is_(None))
+        .values(**values)
+    )
+
+
+def record_rejection(session: Session, refused: AssociationRejected, now: datetime) -> None:
+    """Record a caller that was refused."""
+    insert_or_ignore(
+        session,
+        table(Association),
+        [
+            {
+                "association_id": refused.association_id,
+                "receiver": refused.receiver,
+                "calling_ae_title": refused.calling_ae_title,
+                "called_ae_title": refused.called_ae_title,
+                "peer_address": refused.peer_address,
+                "opened_at": refused.at,
+                "closed_at": refused.at,
+                "outcome": "rejected",
+                "receipts": 0,
+                "refused": 0,
+                "reason": refused.why,
+                "end_seen_at": now,
+            }
+        ],
+    )
+
+
+# -- completeness ------------------------------------------------------------------------------
+
+
+def quiet_studies(session: Session, since: datetime, limit: int) -> list[str]:
+    """Studies that receive, and to which nothing came since a moment."""
+    return list(
+        session.scalars(
+            select(Study.study_uid)
+            .where(Study.receiving, ~Study.deleted, Study.last_activity_at <= since)
+            .order_by(Study.last_activity_at)
+            .limit(limit)
+        )
+    )
+
+
+def association_views(session: Session, study_uid: str) -> list[AssociationView]:
+    """The associations that brought what is new in a study."""
+    ids = session.scalars(
+        select(Receipt.association_id)
+        .where(Receipt.study_uid == study_uid, Receipt.revision.is_(None))
+        .distinct()
+    ).all()
+    ended: dict[str, int] = {}
+    for association_id, count in session.execute(
+        select(Receipt.association_id, func.count())
+        .where(Receipt.association_id.in_(ids), Receipt.state != ReceiptState.ASSIGNED)
+        .group_by(Receipt.association_id)
+    ):
+        ended[association_id] = count
+    rows = session.execute(
+        select(Association, func.max(Sender.settle_seconds))
+        .outerjoin(Sender, Sender.ae_title == Association.calling_ae_title)
+        .where(Association.association_id.in_(ids))
+        .group_by(Association)
+        .order_by(Association.association_id)
+    )
+    return [
+        AssociationView(
+            association_id=association.association_id,
+            calling_ae_title=association.calling_ae_title,
+            outcome=association.outcome,
+            made=association.receipts,
+            ended=ended.get(association.association_id, 0),
+            end_seen_at=association.end_seen_at,
+            settle_seconds=settle_seconds,
+        )
+        for association, settle_seconds in rows
+    ]
+
+
+def freeze_revision(session: Session, study: Study) -> int:
+    """Make all that is new the members of the next revision; how many instances those are."""
+    number = study.revision + 1
+    new = session.scalar(
+        select(func.count())
+        .select_from(Receipt)
+        .where(
+            Receipt.study_uid == study.study_uid,
+            Receipt.revision.is_(None),
+            Receipt.state == ReceiptState.ORGANIZED,
+        )
+    )
+    session.execute(
+        update(Receipt)
+        .where(
+            Receipt.study_uid == study.study_uid,
+            Receipt.revision.is_(None),
+            Receipt.state != ReceiptState.ASSIGNED,
+        )
+        .values(revision=number)
+    )
+    return int(new or 0)
+
+
+def calling_ae_titles(session: Session, study_uid: str) -> list[str]:
+    """Who has sent instances of a study."""
+    return list(
+        session.scalars(
+            select(Association.calling_ae_title)
+            .join(Receipt, Receipt.association_id == Association.association_id)
+            .where(Receipt.study_uid == study_uid)
+            .distinct()
+            .order_by(Association.calling_ae_title)
+        )
+    )
+
+
+# -- deletion ----------------------------------------------------------------------------------
+
+
+def deletable_studies(
+    session: Session, sent_before: datetime | None, with_taken_over: bool, limit: int
+) -> list[str]:
+    """Studies on disk that every destination has, those sent longest ago first."""
+    wanted = select(Study.study_uid).where(Study.on_disk, Study.state == StudyState.SENT)
+    if sent_before is not None:
+        wanted = wanted.where(Study.sent_at <= sent_before)
+    if not with_taken_over:
+        wanted = wanted.where(~Study.taken_over)
+    return list(session.scalars(wanted.order_by(Study.sent_at).limit(limit)))
+
+
+def names_on_disk(session: Session, study_uid: str) -> list[str]:
+    """The files of a study that lie in its folder."""
+    names = session.scalars(
+        select(Receipt.file_name).where(
+            Receipt.study_uid == study_uid,
+            Receipt.state == ReceiptState.ORGANIZED,
+            Receipt.on_disk,
+        )
+    )
+    return [name for name in names if name]
+
+
+def mark_deleted(session: Session, study: Study, now: datetime) -> None:
+    """A study's files are gone; the caller holds its lock."""
+    session.execute(
+        update(Receipt)
+        .where(Receipt.study_uid == study.study_uid, Receipt.state == ReceiptState.ORGANIZED)
+        .values(on_disk=False)
+    )
+    study.on_disk = False
+    refresh_state(session, study, now)
+
+
+# -- the history file --------------------------------------------------------------------------
+
+
+def lock_projection(session: Session, holder: str) -> Projection | None:
+    """The lock on `.metadata.json`, held until the transaction ends; None if another has it."""
+    insert_or_ignore(session, table(Projection), [{"id": 1, "holder": holder, "generation": 0}])
+    return session.scalars(
+        select(Projection).where(Projection.id == 1).with_for_update(skip_locked=True)
+    ).one_or_none()
+
+
+def has_unprojected(session: Session) -> bool:
+    """Whether a study has changed since the history was written."""
+    return session.scalar(select(Study.study_uid).where(~Study.projected).limit(1)) is not None
+
+
+def take_unprojected(session: Session) -> list[Study]:
+    """The studies that have changed; they count as written from now on."""
+    studies = list(session.scalars(select(Study).where(~Study.projected).with_for_update()))
+    for start in range(0, len(studies), _CHUNK):
+        uids = [study.study_uid for study in studies[start : start + _CHUNK]]
+        session.execute(update(Study).where(Study.study_uid.in_(uids)).values(projected=True))
+    return studies
+
+
+def recent_studies(session: Session) -> list[Study]:
+    """The studies that belong into `.metadata.json`."""
+    return list(session.scalars(select(Study).where(Study.history_month.is_(None))))
+
+
+def outgrown_studies(session: Session, newest: int, limit: int) -> list[Study]:
+    """Studies in `.metadata.json` that are neither on disk nor among the newest so many."""
+    edge = session.scalar(
+        select(Study.created_at).order_by(Study.created_at.desc()).offset(newest).limit(1)
+    )
+    if edge is None:
+        return []
+    return list(
+        session.scalars(
+            select(Study)
+            .where(Study.history_month.is_(None), ~Study.on_disk, Study.created_at <= edge)
+            .order_by(Study.created_at)
+            .limit(limit)
+        )
+    )
+
+
+def studies_of_month(session: Session, month: str) -> list[Study]:
+    """The older studies whose history is in that month's file."""
+    return list(
+        session.scalars(
+            select(Study).where(Study.history_month == month).order_by(Study.created_at)
+        )
+    )
+
+
+# -- takeover ----------------------------------------------------------------------------------
+
+
+def has_milestone(session: Session, name: str) -> bool:
+    """Whether something has been done once for ever."""
+    return session.get(Milestone, name) is not None
+
+
+def set_milestone(session: Session, name: str, now: datetime) -> None:
+    """It is done."""
+    session.add(Milestone(name=name, at=now))
+
+
+def insert_rows(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows of a model, leaving alone those that are there."""
+    insert_or_ignore(session, table(model), rows)
+
+
+def get_study(session: Session, study_uid: str) -> Study | None:
+    """A study, without its lock."""
+    return session.get(Study, study_uid)
+
+
+def drop_associations_without_receipts(session: Session, before: datetime) -> None:
+    """Forget echo tests and the like that are long over."""
+    session.execute(
+        delete(Association).where(
+            Association.closed_at < before,
+            Association.receipts == 0,
+            Association.refused == 0,
+        )
+    )

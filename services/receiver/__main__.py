@@ -1,0 +1,167 @@
+"""Wires the receiver: binds the DICOM ports, then one process, or several that share the ports."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+from dicom_router import process
+from dicom_router.archive import Archive
+from dicom_router.bus import Binding, Bus, Queue
+from dicom_router.database import Database
+from dicom_router.errors import ConfigurationError
+from dicom_router.events import COMMANDS_EXCHANGE, SenderChanged
+from dicom_router.log import Log, get_logger
+from dicom_router.settings import Settings, load_settings
+from dicom_router.tasks import Task
+from services.receiver.callers import KnownSender
+from services.receiver.listener import Listener, Places, bind
+from services.receiver.queries import known_senders
+from services.receiver.reception import Place
+
+_SENDERS_EVERY_SECONDS = 10.0
+_RESTART_PAUSE_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1
+
+log = get_logger()
+
+
+class Receiver:
+    """A receiver: one process behind the ports, with an id and a spool folder of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        bus: Bus,
+        sockets: Sequence[socket.socket],
+        worker: int,
+    ) -> None:
+        receiver = f"{socket.gethostname()}-{worker}"
+        self._archive = Archive(settings.data_dir)
+        self._receiver = receiver
+        self._bus, self._database = bus, database
+        self._senders: tuple[KnownSender, ...] | None = None
+        places = Places(settings.dicom_max_associations)
+        self._listener = Listener(
+            sockets,
+            Place(
+                receiver=receiver,
+                settings=settings,
+                archive=self._archive,
+                bus=bus,
+                senders=lambda: self._senders,
+                enter=places.enter,
+                leave=places.leave,
+            ),
+        )
+        self._watch = Task("known-senders", self._read_senders, every=_SENDERS_EVERY_SECONDS)
+
+    def start(self) -> None:
+        """Make the spool, learn who is known, open the ports."""
+        self._archive.prepare()
+        self._archive.open_spool(self._receiver)
+        self._watch.start()
+        self._bus.consume(
+            Queue(
+                f"receiver.senders.{self._receiver}",
+                (Binding(COMMANDS_EXCHANGE, SenderChanged.name),),
+                private=True,
+            ),
+            lambda _messages: self._watch.wake(),
+        )
+        self._listener.start()
+
+    def stop(self, timeout: float) -> None:
+        """Close the ports, finish the instances in hand."""
+        self._listener.stop(timeout)
+        self._watch.stop(1.0)
+
+    def _read_senders(self) -> None:
+        self._senders = known_senders(self._database)
+
+
+def build(
+    settings: Settings,
+    database: Database,
+    bus: Bus,
+    sockets: Sequence[socket.socket] = (),
+    worker: int = 1,
+) -> Receiver:
+    """A receiver on these listening sockets, or on ones of its own."""
+    return Receiver(settings, database, bus, sockets or bind(settings), worker)
+
+
+def main() -> int:
+    """Run the receiver; the exit code."""
+    try:
+        settings = load_settings()
+        sockets = bind(settings)
+    except ConfigurationError as error:
+        return process.refuse(error)
+    if settings.dicom_workers == 1:
+        return _run_worker(sockets, 1)
+    return _Workers(sockets, settings.dicom_workers).run()
+
+
+def _run_worker(sockets: Sequence[socket.socket], worker: int) -> int:
+    return process.run(
+        "receiver",
+        lambda settings, database, bus: build(settings, database, bus, sockets, worker),
+    )
+
+
+class _Workers:
+    """The parent of several workers: holds the ports, replaces a worker that dies."""
+
+    def __init__(self, sockets: Sequence[socket.socket], count: int) -> None:
+        self._sockets, self._count = sockets, count
+        self._workers: dict[int, int] = {}  # pid → number
+        self._stopping = False
+
+    def run(self) -> int:
+        """Until SIGTERM; the exit code, which is a worker's when its settings are bad."""
+        for number in range(1, self._count + 1):
+            self._fork(number)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        code = 0
+        while self._workers:
+            pid, status = os.wait()
+            number = self._workers.pop(pid, 0)
+            ended_with = os.waitstatus_to_exitcode(status)
+            if ended_with == 2:  # a setting is bad: the others will say so too
+                code = 2
+                self._stop()
+            elif not self._stopping:
+                print(f"receiver worker {number} ended with {ended_with}: starting another")
+                time.sleep(_RESTART_PAUSE_SECONDS)  # or a worker that can't start would spin
+                self._fork(number)
+        return code
+
+    def _fork(self, number: int) -> None:
+        pid = os.fork()
+        if pid:
+            self._workers[pid] = number
+            return
+        # A worker must not outlive its parent, or it would hold the ports of the next one.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        code = 1
+        try:
+            code = _run_worker(self._sockets, number)
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+
+    def _stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        self._stopping = True
+        for pid in self._workers:
+            os.kill(pid, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

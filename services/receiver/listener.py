@@ -1,0 +1,137 @@
+"""Listens on the DICOM ports and gives every connection a thread of its own."""
+
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+from dicom_router.dimse import AcceptorLimits, serve_association
+from dicom_router.errors import ConfigurationError
+from dicom_router.log import Log, get_logger
+from dicom_router.settings import Settings
+from services.receiver.reception import Place, Reception
+
+_BACKLOG = 128
+_ACCEPT_PAUSE_SECONDS = 0.2  # when the process is out of descriptors
+
+log = get_logger()
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """Listening sockets for all ports; `ConfigurationError` names the one that can't be had.
+
+    Without SO_REUSEPORT: a second router started by mistake must fail, not steal images.
+    """
+    bound: list[socket.socket] = []
+    for port in settings.dicom_ports:
+        family = socket.AF_INET6 if ":" in settings.dicom_host else socket.AF_INET
+        try:
+            listening = socket.create_server(
+                (settings.dicom_host, port), family=family, backlog=_BACKLOG
+            )
+        except OSError as error:
+            for each in bound:
+                each.close()
+            raise ConfigurationError(
+                f"ROUTER_DICOM_PORTS: port {port} on {settings.dicom_host} can't be used "
+                f"({error.strerror or error}): is another program listening there?"
+            ) from error
+        listening.setblocking(False)
+        bound.append(listening)
+    return bound
+
+
+class Places:
+    """How many associations may be open at a time; sockets without one do not count."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._taken = most, 0
+        self._lock = threading.Lock()
+
+    def enter(self) -> bool:
+        """Take a place; False when all are taken."""
+        with self._lock:
+            if self._taken >= self._most:
+                return False
+            self._taken += 1
+            return True
+
+    def leave(self) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._taken -= 1
+
+
+class Listener:
+    """Accepts connections until it is stopped; sockets may be shared with other workers."""
+
+    def __init__(self, sockets: Sequence[socket.socket], place: Place) -> None:
+        settings = place.settings
+        self._sockets, self._place = sockets, place
+        self._limits = AcceptorLimits(
+            negotiation_timeout_seconds=settings.dicom_negotiation_timeout_seconds,
+            idle_timeout_seconds=settings.dicom_idle_timeout_seconds,
+        )
+        self._stopping = threading.Event()
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._thread = threading.Thread(target=self._accept_until_stopped, name="listener")
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Accept no more, let the messages in hand finish, abort what is open."""
+        deadline = time.monotonic() + timeout
+        self._stopping.set()
+        os.write(self._wake_writer, b"x")
+        self._thread.join(timeout)
+        with self._lock:
+            open_now = dict(self._connections)
+        for thread in open_now:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    def _accept_until_stopped(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            for listening in self._sockets:
+                selector.register(listening, selectors.EVENT_READ, listening)
+            while not self._stopping.is_set():
+                for key, _events in selector.select():
+                    if key.data is not None:
+                        self._accept(key.data)
+        for listening in self._sockets:
+            listening.close()
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            connection, _address = listening.accept()
+        except BlockingIOError:  # another worker was quicker
+            return
+        except OSError as error:  # the peer is gone already, or there are no descriptors left
+            log.warning(Log.ASSOCIATION_REJECTED, why=str(error))
+            self._stopping.wait(_ACCEPT_PAUSE_SECONDS)
+            return
+        connection.setblocking(True)
+        thread = threading.Thread(target=self._serve, args=(connection,), name="association")
+        with self._lock:
+            self._connections[thread] = connection
+        thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        reception = Reception(self._place)
+        try:
+            end = serve_association(connection, reception, self._limits, self._stopping)
+            reception.end(end)
+        except Exception:  # the boundary of a thread: one association must not end the others
+            log.exception(Log.SERVICE_FAILED, association_id=reception.association_id)
+        finally:
+            connection.close()
+            with self._lock:
+                self._connections.pop(threading.current_thread(), None)
