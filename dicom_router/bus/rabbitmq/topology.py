@@ -44,49 +44,68 @@ class Step:
     method: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
-    def on(self, channel: Any, **more: Any) -> Any:  # noqa: ANN401 - pika's channels share no type
-        """Call it; `more` is the callback that an asynchronous channel wants."""
+    def on(self, channel: Any, **more: Any) -> Any:
+        """Call it; `more` is the callback that an asynchronous channel wants.
+
+        Typed loosely, since pika's two kinds of channel have no type in common.
+        """
         return getattr(channel, self.method)(**self.arguments, **more)
 
 
-def exchange_steps(*, passive: bool) -> list[Step]:
-    """Make the exchanges; `passive` only asks for them, for which no permission is needed."""
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Steps that belong together; `if_missing` is taken instead when they find nothing there."""
+
+    what: str
+    steps: tuple[Step, ...]
+    if_missing: tuple[Step, ...] = ()
+
+
+def exchange_declarations() -> list[Declaration]:
+    """Make the exchanges that are missing.
+
+    Asking comes first and needs no permission: in production the exchanges are there, and a
+    service's user may not make any.
+    """
     return [
-        Step(
-            "exchange_declare",
-            {"exchange": name, "exchange_type": kind, "durable": True, "passive": passive},
+        Declaration(
+            f"exchange {name}",
+            steps=(_declare_exchange(name, passive=True),),
+            if_missing=(_declare_exchange(name, passive=False),),
         )
-        for name, kind in EXCHANGES.items()
+        for name in EXCHANGES
     ]
 
 
-def queue_steps(queue: Queue) -> list[Step]:
+def queue_declaration(queue: Queue) -> Declaration:
     """Make a shared queue and all that belongs to it, from where messages end to where they come.
 
     In this order nothing that arrives in between lacks a place to go.
     """
-    return [
-        _declare(queue.dead_letter_name, {"x-delivery-limit": LOOKS_AT_A_DEAD_LETTER}),
-        _bind(queue.dead_letter_name, DEAD_LETTER_EXCHANGE, queue.name),
-        _declare(
-            queue.name,
-            {
-                "x-delivery-limit": DELIVERY_LIMIT,
-                **_dead_lettering(DEAD_LETTER_EXCHANGE, queue.name),
-            },
-        ),
-        *(
-            _declare(
-                queue.retry_name(seconds),
-                {"x-message-ttl": seconds * 1000, **_dead_lettering("", queue.name)},
-            )
-            for seconds in queue.tiers
-        ),
-        *(_bind(queue.name, binding.exchange, binding.pattern) for binding in queue.bindings),
+    work_queue = {
+        "x-delivery-limit": DELIVERY_LIMIT,
+        **_dead_lettering(DEAD_LETTER_EXCHANGE, queue.name),
+    }
+    tiers = [
+        _declare_queue(
+            queue.retry_name(seconds),
+            {"x-message-ttl": seconds * 1000, **_dead_lettering("", queue.name)},
+        )
+        for seconds in queue.tiers
     ]
+    return Declaration(
+        f"queue {queue.name}",
+        (
+            _declare_queue(queue.dead_letter_name, {"x-delivery-limit": LOOKS_AT_A_DEAD_LETTER}),
+            _bind(queue.dead_letter_name, DEAD_LETTER_EXCHANGE, queue.name),
+            _declare_queue(queue.name, work_queue),
+            *tiers,
+            *(_bind(queue.name, binding.exchange, binding.pattern) for binding in queue.bindings),
+        ),
+    )
 
 
-def private_queue_steps(queue: Queue, name: str) -> list[Step]:
+def private_queue_declaration(queue: Queue, name: str) -> Declaration:
     """Make a queue for one connection alone that goes with it and forgets the oldest when full."""
     declare = Step(
         "queue_declare",
@@ -102,7 +121,8 @@ def private_queue_steps(queue: Queue, name: str) -> list[Step]:
             },
         },
     )
-    return [declare, *(_bind(name, each.exchange, each.pattern) for each in queue.bindings)]
+    bindings = (_bind(name, each.exchange, each.pattern) for each in queue.bindings)
+    return Declaration(f"queue {name}", (declare, *bindings))
 
 
 def depth_step(name: str) -> Step:
@@ -115,17 +135,14 @@ def delete_step(name: str) -> Step:
     return Step("queue_delete", {"queue": name})
 
 
-def declare_exchanges(connection: BlockingConnection) -> None:
-    """Make the exchanges that are missing; see `exchange_steps`.
-
-    Asking comes first: in production they are there, and a service's user may not make them.
-    """
+def declare(connection: BlockingConnection, declaration: Declaration) -> None:
+    """Take a declaration's steps; raises pika's `ChannelClosedByBroker` when refused."""
     try:
-        _perform(connection, exchange_steps(passive=True))
+        _perform(connection, declaration.steps)
     except ChannelClosedByBroker as error:
-        if error.reply_code != NOT_FOUND:
+        if error.reply_code != NOT_FOUND or not declaration.if_missing:
             raise
-        _perform(connection, exchange_steps(passive=False))
+        _perform(connection, declaration.if_missing)
 
 
 def _perform(connection: BlockingConnection, steps: Iterable[Step]) -> None:
@@ -135,7 +152,14 @@ def _perform(connection: BlockingConnection, steps: Iterable[Step]) -> None:
             step.on(channel)
 
 
-def _declare(name: str, arguments: dict[str, Any]) -> Step:
+def _declare_exchange(name: str, *, passive: bool) -> Step:
+    return Step(
+        "exchange_declare",
+        {"exchange": name, "exchange_type": EXCHANGES[name], "durable": True, "passive": passive},
+    )
+
+
+def _declare_queue(name: str, arguments: dict[str, Any]) -> Step:
     # Quorum on a single node as well: no other type counts deliveries and dead-letters safely.
     return Step(
         "queue_declare",

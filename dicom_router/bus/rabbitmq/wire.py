@@ -1,17 +1,15 @@
 """Between a `Message` and AMQP: connection parameters, properties, headers."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pika import BasicProperties, URLParameters
+from pika import BasicProperties, DeliveryMode, URLParameters
 from pika.spec import Basic
 
-import dicom_router
+from dicom_router.errors import ConfigurationError
 from dicom_router.events import CONTENT_TYPE, LOGS_EXCHANGE, Message
-
-PERSISTENT = 2
-TRANSIENT = 1
 
 # A handler may keep its consumer's thread for half of this.
 HEARTBEAT_SECONDS = 60
@@ -23,16 +21,22 @@ CONNECT_SECONDS = 5.0
 _BROKERS_OWN = re.compile(r"x-(death|first-death-|last-death-|delivery-count|acquired-count)")
 
 
-def parameters(url: str, name: str) -> URLParameters:
-    """Of a connection that the console shows under this name; raises ValueError for a bad URL."""
-    result = URLParameters(url)
+def parameters(url: str, name: str, version: str) -> URLParameters:
+    """Of a connection that the console shows under this name; `ConfigurationError` for a bad URL.
+
+    The URL holds a password: no error repeats it.
+    """
+    try:
+        result = URLParameters(url)
+    except (ValueError, TypeError):
+        raise ConfigurationError("the URL of RabbitMQ is none: amqp://user:password@host") from None
     result.heartbeat = HEARTBEAT_SECONDS
     result.socket_timeout = CONNECT_SECONDS
     result.stack_timeout = 2 * CONNECT_SECONDS
     result.client_properties = {
         "connection_name": name,
         "product": "dicom-router",
-        "version": dicom_router.__version__,
+        "version": version,
     }
     return result
 
@@ -41,7 +45,7 @@ def properties(message: Message) -> BasicProperties:
     """The message's own mirror in AMQP, so that the console shows what a body is about."""
     return BasicProperties(
         content_type=CONTENT_TYPE,
-        delivery_mode=TRANSIENT if message.exchange == LOGS_EXCHANGE else PERSISTENT,
+        delivery_mode=_delivery_mode(message),
         message_id=message.id or None,
         type=message.type or None,
         timestamp=int(message.time.timestamp()),
@@ -67,11 +71,16 @@ def received(method: Basic.Deliver, properties: BasicProperties, body: bytes) ->
     )
 
 
+def _delivery_mode(message: Message) -> DeliveryMode:
+    is_log = message.exchange == LOGS_EXCHANGE
+    return DeliveryMode.Transient if is_log else DeliveryMode.Persistent
+
+
 def _time(seconds: int | None) -> datetime:
     return datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _headers(headers: dict[str, Any]) -> dict[str, str | int]:
+def _headers(headers: Mapping[str, Any]) -> dict[str, str | int]:
     return {
         key: value
         for key, value in headers.items()
