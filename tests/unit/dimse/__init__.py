@@ -1,0 +1,1 @@
+"""The DICOM data path, over socket pairs."""
