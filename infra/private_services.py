@@ -115,13 +115,13 @@ class PrivateServer(ABC):
         """Stop in order; what is still there after `seconds` is killed."""
         deadline = time.monotonic() + seconds
         while self._processes:
-            end(self._processes.pop(), self._stop_signal, deadline)
+            end([self._processes.pop()], self._stop_signal, deadline)
 
     def kill(self) -> None:
         """End at once, as a power cut would; data stays."""
         now = time.monotonic()
         while self._processes:
-            end(self._processes.pop(), signal.SIGKILL, now + 1)
+            end([self._processes.pop()], signal.SIGKILL, now + 1)
 
     close = kill
 

@@ -67,17 +67,25 @@ def as_user(user: str | None) -> list[str]:
     ]
 
 
-def end(process: subprocess.Popen[bytes], sign: signal.Signals, deadline: float) -> None:
-    """Signal a process and wait for it and all below it; SIGKILL at `deadline` (monotonic time)."""
-    below = descendants(process.pid)
-    if process.poll() is None:
-        process.send_signal(sign)
-    try:
-        process.wait(max(0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
+def end(
+    processes: Sequence[subprocess.Popen[bytes]], sign: signal.Signals, deadline: float
+) -> None:
+    """Signal processes all at once, then wait for them and for all that is below them.
+
+    What is still there at `deadline` (monotonic time) is killed.
+    """
+    below: dict[int, str] = {}
+    for process in processes:
         below |= descendants(process.pid)
-        process.kill()
-        process.wait()
+        if process.poll() is None:
+            process.send_signal(sign)
+    for process in processes:
+        try:
+            process.wait(max(0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            below |= descendants(process.pid)
+            process.kill()
+            process.wait()
     _wait_until_gone(below, min(deadline, time.monotonic() + 1))
 
 
