@@ -58,12 +58,13 @@ def derive_state(study: Study, deliveries: Collection[str]) -> StudyState:
     if study.routed_revision < study.revision:
         return StudyState.COMPLETE
     if not deliveries:
-        return StudyState.SENT if study.taken_over_sent else StudyState.UNROUTED
+        sent_before = study.taken_over_sent and not study.unrouted
+        return StudyState.SENT if sent_before else StudyState.UNROUTED
     ended_badly = {DeliveryState.FAILED, DeliveryState.CANCELLED}
     if any(state in ended_badly for state in deliveries):
         return StudyState.FAILED
     if all(state == DeliveryState.DELIVERED for state in deliveries):
-        return StudyState.SENT
+        return StudyState.UNROUTED if study.unrouted else StudyState.SENT
     if all(state == DeliveryState.WAITING for state in deliveries):
         return StudyState.COMPLETE
     return StudyState.FORWARDING
@@ -73,6 +74,4 @@ def note(
     session: Session, study_uid: str, at: datetime, event: str, detail: str, **data: Any
 ) -> None:
     """Add an entry to a study's timeline; `detail` is a sentence for a person."""
-    session.add(
-        TimelineEntry(study_uid=study_uid, at=at, event=event, detail=detail, data=data)
-    )
+    session.add(TimelineEntry(study_uid=study_uid, at=at, event=event, detail=detail, data=data))

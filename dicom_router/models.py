@@ -151,6 +151,7 @@ class Study(Base):
     deleted: Mapped[bool] = mapped_column(default=False)
     revision: Mapped[int] = mapped_column(default=0)  # the last completed one
     routed_revision: Mapped[int] = mapped_column(default=0)  # the last with its deliveries made
+    unrouted: Mapped[bool] = mapped_column(default=False)  # has instances owed to no destination
     sent_revision: Mapped[int] = mapped_column(default=0)  # the last that every destination had
     completeness: Mapped[dict[str, Any] | None]
     last_activity_at: Mapped[datetime]  # by the organizer's clock
@@ -185,6 +186,12 @@ class Study(Base):
             postgresql_where=text("receiving"),
         ),
         Index("ix_studies_history_month", "history_month", "created_at"),
+        Index(
+            "ix_studies_not_routed",
+            "study_uid",
+            sqlite_where=text("unrouted OR routed_revision < revision"),
+            postgresql_where=text("unrouted OR routed_revision < revision"),
+        ),
     )
 
     @property
@@ -299,6 +306,8 @@ class DestinationOutage(Base):
     reason: Mapped[dict[str, Any]]
     probe: Mapped[str] = mapped_column(String(8))  # echo, or image: with one waiting image
     next_probe_at: Mapped[datetime]
+    # receipts whose aborts counted against them in this outage
+    blamed: Mapped[list[str]] = mapped_column(default=list)
 
 
 class Sender(Base):

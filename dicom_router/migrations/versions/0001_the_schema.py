@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.JSON(), nullable=False),
         sa.Column("probe", sa.String(length=8), nullable=False),
         sa.Column("next_probe_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("blamed", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("destination", name=op.f("pk_destination_outages")),
     )
     op.create_table(
@@ -234,6 +235,7 @@ def upgrade() -> None:
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("routed_revision", sa.Integer(), nullable=False),
+        sa.Column("unrouted", sa.Boolean(), nullable=False),
         sa.Column("sent_revision", sa.Integer(), nullable=False),
         sa.Column("completeness", sa.JSON(), nullable=True),
         sa.Column("last_activity_at", sa.DateTime(timezone=True), nullable=False),
@@ -264,6 +266,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("NOT projected"),
             postgresql_where=sa.text("NOT projected"),
+        )
+        batch_op.create_index(
+            "ix_studies_not_routed",
+            ["study_uid"],
+            unique=False,
+            sqlite_where=sa.text("unrouted OR routed_revision < revision"),
+            postgresql_where=sa.text("unrouted OR routed_revision < revision"),
         )
         batch_op.create_index("ix_studies_on_disk", ["on_disk", "state", "sent_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_studies_patient_id"), ["patient_id"], unique=False)
@@ -341,6 +350,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_studies_patient_name"))
         batch_op.drop_index(batch_op.f("ix_studies_patient_id"))
         batch_op.drop_index("ix_studies_on_disk")
+        batch_op.drop_index(
+            "ix_studies_not_routed",
+            sqlite_where=sa.text("unrouted OR routed_revision < revision"),
+            postgresql_where=sa.text("unrouted OR routed_revision < revision"),
+        )
         batch_op.drop_index(
             "ix_studies_not_projected",
             sqlite_where=sa.text("NOT projected"),
