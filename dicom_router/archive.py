@@ -7,7 +7,6 @@ A name appears only when its bytes are safe: write under a temporary name, `fdat
 import hashlib
 import os
 import re
-import shutil
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicom_router.errors import Unavailable
+from dicom_router.errors import Unavailable, Unprocessable
 from dicom_router.part10 import FileMeta, encode_file_meta, read_file_meta
 
 SPOOL = ".spool"
@@ -278,6 +277,22 @@ class Archive:
         """The path of a file in a study's folder."""
         return self.root / folder / name
 
+    def receipt_in(self, path: Path) -> str | None:
+        """The receipt whose bytes a file holds, by its meta: empty if it does not say.
+
+        None if the file is not there.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            return read_file_meta(descriptor)[0].receipt_id
+        except Unprocessable:
+            return ""
+        finally:
+            os.close(descriptor)
+
     def flush(self, folders: Iterable[Path]) -> None:
         """Make the names in these folders durable; a folder that is gone has none to flush."""
         for folder in set(folders):
@@ -308,6 +323,15 @@ class Archive:
         self.flush([folder, source.parent])
         return self.relative(target)
 
+    def quarantined(self, name: str) -> tuple[str, str] | None:
+        """The relative path and the reason of a file in quarantine; None if it is not there."""
+        target = self.root / QUARANTINE / name
+        if not _is_plain_file(target):
+            return None
+        reason = target.with_name(f"{name}.reason.txt")
+        text = reason.read_text("utf-8").strip() if reason.is_file() else "the reason is not known"
+        return self.relative(target), text
+
     # -- loose files and earlier folders -------------------------------------------------------
 
     def loose_files(self) -> Iterator[Path]:
@@ -318,11 +342,39 @@ class Archive:
                     if entry.is_file(follow_symlinks=False):
                         yield Path(entry.path)
 
+    def claim(self, loose: Path, receiver: str, receipt: ReceiptId) -> Path | None:
+        """Take a loose file for oneself; its path in the spool, or None if another was quicker."""
+        claim = self.open_spool(receiver) / f"{receipt}.loose"
+        try:
+            loose.rename(claim)
+        except FileNotFoundError:
+            return None
+        self.flush([claim.parent, self.root])
+        return claim
+
+    def abandoned_claims(self, receiver: str, before: datetime) -> list[Path]:
+        """Claims from before a moment: whoever made them was stopped."""
+        found = sorted((self.root / SPOOL / receiver).glob("*.loose"))
+        return [path for path in found if _received_at(path) < before and _is_plain_file(path)]
+
+    def make_loose(self, path: Path) -> None:
+        """Move a file to the data folder's own level, where loose files are taken in."""
+        target = self.root / path.name
+        while os.path.lexists(target):
+            target = target.with_name(f"{target.stem}_{target.suffix}")
+        path.rename(target)
+        self.flush([path.parent, self.root])
+
     def study_folders(self) -> list[Path]:
         """The folders directly in the data folder that are not hidden; links are none."""
         return sorted(path for path in _folders(self.root) if path.name[0] != ".")
 
     # -- history -------------------------------------------------------------------------------
+
+    def history_files(self) -> list[Path]:
+        """The history's files that are there, the older ones first."""
+        older = sorted((self.root / OLDER_HISTORY).glob("*.json"))
+        return [path for path in (*older, self.history_path) if _is_plain_file(path)]
 
     @property
     def history_path(self) -> Path:
@@ -337,10 +389,10 @@ class Archive:
 
     def write_atomically(self, path: Path, content: bytes, mode: int = 0o640) -> None:
         """Replace a file as a whole: a reader sees the old content or the new, never less."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{_TEMPORARY}")
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode
+        temporary = path.with_name(
+            f".{path.name}.{os.getpid()}-{threading.get_ident()}{_TEMPORARY}"
         )
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -351,6 +403,21 @@ class Archive:
             temporary.unlink(missing_ok=True)
             raise
         self.flush([path.parent])
+
+    def write_once(self, path: Path, content: bytes, mode: int = 0o640) -> bool:
+        """Make a file as a whole unless there is one already; whether it was made. Durable."""
+        if os.path.lexists(path):
+            return False
+        own = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+        self.write_atomically(own, content, mode)
+        try:
+            os.link(own, path)
+        except FileExistsError:  # somebody else was faster
+            return False
+        finally:
+            own.unlink()
+        self.flush([path.parent])
+        return True
 
 
 def copy_data_set(source: int, offset: int, target: SpoolFile) -> None:
@@ -380,6 +447,11 @@ def _folders(parent: Path) -> list[Path]:
             return [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
+
+
+def _received_at(path: Path) -> datetime:
+    receipt = ReceiptId.parse(path.stem)
+    return receipt.received_at if receipt else datetime.fromtimestamp(0, UTC)
 
 
 def _is_plain_file(path: Path) -> bool:
@@ -422,8 +494,3 @@ def file_name(modality: str, sop_instance_uid: str) -> str:
     digest = hashlib.sha256(sop_instance_uid.encode("utf-8", "replace")).hexdigest()[:12]
     safe = re.sub(r"[^A-Za-z0-9.]", "_", sop_instance_uid)[:64]
     return f"{kind}.{safe}-{digest}.dcm"
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder that the router made for itself, such as an empty receiver's spool."""
-    shutil.rmtree(path, ignore_errors=False)

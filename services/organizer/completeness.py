@@ -91,7 +91,9 @@ def _settled_text(associations: Sequence[AssociationView], quiet: timedelta) -> 
 
 def _idle_text(associations: Sequence[AssociationView], quiet: timedelta) -> str:
     unfinished = [each for each in associations if not each.is_accounted_for]
-    which = ", ".join(f"{each.calling_ae_title or 'unnamed'} {each.standing}" for each in unfinished)
+    which = ", ".join(
+        f"{each.calling_ae_title or 'unnamed'} {each.standing}" for each in unfinished
+    )
     because = f"no clean release seen ({which})" if which else "no association known"
     return f"{because}; nothing came for {_seconds(quiet)}"
 

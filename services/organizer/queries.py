@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dicom_router.database import insert_or_ignore
@@ -241,7 +242,7 @@ def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
         .group_by(Receipt.study_uid)
     )
     for study_uid, count, size in images:
-        study = studies[study_uid]
+        study = studies[str(study_uid)]
         study.image_count = count + study.taken_over_images
         study.size_bytes = int(size or 0)
     series: dict[str, list[str]] = defaultdict(list)
@@ -348,11 +349,14 @@ def association_views(session: Session, study_uid: str) -> list[AssociationView]
         .group_by(Receipt.association_id)
     ):
         ended[association_id] = count
-    rows = session.execute(
-        select(Association, func.max(Sender.settle_seconds))
-        .outerjoin(Sender, Sender.ae_title == Association.calling_ae_title)
+    settle_seconds: dict[str, float] = {}
+    for ae_title, seconds in session.execute(
+        select(Sender.ae_title, Sender.settle_seconds).where(Sender.settle_seconds.is_not(None))
+    ):
+        settle_seconds[ae_title] = max(float(seconds or 0), settle_seconds.get(ae_title, 0.0))
+    rows = session.scalars(
+        select(Association)
         .where(Association.association_id.in_(ids))
-        .group_by(Association)
         .order_by(Association.association_id)
     )
     return [
@@ -363,9 +367,9 @@ def association_views(session: Session, study_uid: str) -> list[AssociationView]
             made=association.receipts,
             ended=ended.get(association.association_id, 0),
             end_seen_at=association.end_seen_at,
-            settle_seconds=settle_seconds,
+            settle_seconds=settle_seconds.get(association.calling_ae_title),
         )
-        for association, settle_seconds in rows
+        for association in rows
     ]
 
 
@@ -508,9 +512,15 @@ def has_milestone(session: Session, name: str) -> bool:
     return session.get(Milestone, name) is not None
 
 
-def set_milestone(session: Session, name: str, now: datetime) -> None:
-    """It is done."""
+def claim_milestone(session: Session, name: str, now: datetime) -> bool:
+    """Be the one who does it; of two that try, one waits for the other's commit and gets False."""
     session.add(Milestone(name=name, at=now))
+    try:
+        session.flush()
+    except IntegrityError:
+        session.rollback()
+        return False
+    return True
 
 
 def insert_rows(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
@@ -521,14 +531,3 @@ def insert_rows(session: Session, model: type[Base], rows: Sequence[dict[str, An
 def get_study(session: Session, study_uid: str) -> Study | None:
     """A study, without its lock."""
     return session.get(Study, study_uid)
-
-
-def drop_associations_without_receipts(session: Session, before: datetime) -> None:
-    """Forget echo tests and the like that are long over."""
-    session.execute(
-        delete(Association).where(
-            Association.closed_at < before,
-            Association.receipts == 0,
-            Association.refused == 0,
-        )
-    )

@@ -1,13 +1,12 @@
 """Listens on the DICOM ports and gives every connection a thread of its own."""
 
-import os
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Sequence
 
-from dicom_router.dimse import AcceptorLimits, serve_association
+from dicom_router.dimse import AcceptorLimits, StopSignal, serve_association
 from dicom_router.errors import ConfigurationError
 from dicom_router.log import Log, get_logger
 from dicom_router.settings import Settings
@@ -74,8 +73,7 @@ class Listener:
             negotiation_timeout_seconds=settings.dicom_negotiation_timeout_seconds,
             idle_timeout_seconds=settings.dicom_idle_timeout_seconds,
         )
-        self._stopping = threading.Event()
-        self._wake_reader, self._wake_writer = os.pipe()
+        self._stopping = StopSignal()
         self._thread = threading.Thread(target=self._accept_until_stopped, name="listener")
         self._connections: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
@@ -88,18 +86,17 @@ class Listener:
         """Accept no more, let the messages in hand finish, abort what is open."""
         deadline = time.monotonic() + timeout
         self._stopping.set()
-        os.write(self._wake_writer, b"x")
         self._thread.join(timeout)
         with self._lock:
             open_now = dict(self._connections)
         for thread in open_now:
             thread.join(max(0.0, deadline - time.monotonic()))
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
+        if not any(thread.is_alive() for thread in open_now):
+            self._stopping.close()
 
     def _accept_until_stopped(self) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_reader, selectors.EVENT_READ)
+            selector.register(self._stopping, selectors.EVENT_READ)
             for listening in self._sockets:
                 selector.register(listening, selectors.EVENT_READ, listening)
             while not self._stopping.is_set():
@@ -116,7 +113,7 @@ class Listener:
             return
         except OSError as error:  # the peer is gone already, or there are no descriptors left
             log.warning(Log.ASSOCIATION_REJECTED, why=str(error))
-            self._stopping.wait(_ACCEPT_PAUSE_SECONDS)
+            time.sleep(_ACCEPT_PAUSE_SECONDS)  # or a process out of descriptors would spin
             return
         connection.setblocking(True)
         thread = threading.Thread(target=self._serve, args=(connection,), name="association")

@@ -16,6 +16,9 @@ from dicom_router.dimse import (
     CALLED_AE_TITLE_NOT_RECOGNIZED,
     CALLING_AE_TITLE_NOT_RECOGNIZED,
     LOCAL_LIMIT_EXCEEDED,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    SUCCESS,
     AssociationEnd,
     AssociationRequest,
     Rejection,
@@ -29,10 +32,6 @@ from dicom_router.part10 import FileMeta
 from dicom_router.settings import Settings
 from services.receiver.callers import KnownSender, refusal
 
-# PS3.4 B.2.3 and PS3.7 C: the peer may try again later, or not.
-SUCCESS = StoreStatus(0x0000)
-OUT_OF_RESOURCES = 0xA700
-PROCESSING_FAILURE = 0x0110
 LEAST_FREE_BYTES = 2 << 30
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -285,7 +284,7 @@ class Acceptance:
             self._reception.refused(self._request, status, self._failed)
             return status
         self._reception.stored(self._request, self._receipt, self._file)
-        return SUCCESS
+        return StoreStatus(SUCCESS)
 
     def discard(self) -> None:
         """The association ended in the middle: nothing was promised, nothing stays."""

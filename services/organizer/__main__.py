@@ -1,0 +1,124 @@
+"""Wires the organizer: what it consumes, and what it does from time to time."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from dicom_router import process
+from dicom_router.archive import Archive
+from dicom_router.bus import Bus, Consumer
+from dicom_router.database import Database
+from dicom_router.outbox import OutboxRelay
+from dicom_router.settings import Settings
+from dicom_router.tasks import Task
+from services.organizer import sweep as sweeping
+from services.organizer.completing import Completing
+from services.organizer.handlers import COMMANDS, INTAKE, Handlers
+from services.organizer.intake import Intake
+from services.organizer.loose import LooseFiles
+from services.organizer.projection import HistoryFile
+from services.organizer.retention import Retention
+from services.organizer.takeover import Takeover
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Organizer:
+    """One organizer; any number of them may share the queue, the database and the folder."""
+
+    def __init__(
+        self, settings: Settings, database: Database, bus: Bus, clock: Callable[[], datetime]
+    ) -> None:
+        name = process.instance_name("organizer")
+        source = f"/organizer/{name.partition('@')[2]}"
+        self._archive = Archive(settings.data_dir)
+        self._bus = bus
+        relay = OutboxRelay(database, bus, "organizer")
+        intake = Intake(self._archive, database, relay, source, clock)
+        self._sweep = sweeping.Sweep(self._archive, database, intake, clock)
+        self._takeover = Takeover(self._archive, database, clock)
+        completing = Completing(
+            database,
+            relay,
+            source,
+            clock,
+            settle_seconds=settings.study_settle_seconds,
+            idle_seconds=settings.study_idle_seconds,
+            ready=self._sweep.swept,
+        )
+        retention = Retention(self._archive, database, relay, source, clock, settings)
+        loose = LooseFiles(self._archive, database, relay, source, clock, settings.ae_title)
+        history = HistoryFile(self._archive, database, name)
+
+        self._relay_task = Task("outbox", relay.relay, every=1.0, wake=relay.woken)
+        self._sweep_task = Task("sweep", self._sweep.run, every=sweeping.EVERY_SECONDS)
+        self._completing_task = Task("completing", completing.complete_quiet_studies, every=0.5)
+        self._history_task = Task("history", history.write_if_changed, every=1.0)
+        self._others = (
+            Task("retention", retention.run, every=1.0),
+            Task("loose-files", loose.run, every=1.0),
+        )
+        self._handlers = Handlers(intake, database, self._completing_task, clock)
+        self._consumers: list[Consumer] = []
+
+    @property
+    def swept(self) -> threading.Event:
+        """Set once the first sweep after the start is done."""
+        return self._sweep.swept
+
+    def start(self) -> None:
+        """Take over an earlier version's folder if there is one, then begin to work."""
+        self._archive.prepare()
+        self._takeover.run()
+        for task in self._tasks():
+            task.start()
+        self._consumers = [
+            self._bus.consume(INTAKE, self._handlers.on_intake, on_connected=self._sweep_all),
+            self._bus.consume(COMMANDS, self._handlers.on_command),
+        ]
+
+    def stop(self, timeout: float) -> None:
+        """Finish the batch in hand, publish what it led to, write the history once more."""
+        deadline = time.monotonic() + timeout
+        for consumer in self._consumers:
+            consumer.stop(max(0.1, deadline - time.monotonic()))
+        self._relay_task.wake()
+        for task in self._tasks():
+            task.stop(max(0.1, deadline - time.monotonic()))
+
+    def _tasks(self) -> tuple[Task, ...]:
+        """In the order in which they are to stop: those that publish last."""
+        return (
+            self._sweep_task,
+            self._completing_task,
+            *self._others,
+            self._history_task,
+            self._relay_task,
+        )
+
+    def _sweep_all(self) -> None:
+        self._sweep.everything_next()
+        self._sweep_task.wake()
+
+
+def build(
+    settings: Settings,
+    database: Database,
+    bus: Bus,
+    clock: Callable[[], datetime] = _now,
+) -> Organizer:
+    """An organizer that works with these."""
+    return Organizer(settings, database, bus, clock)
+
+
+def main() -> int:
+    """Run the organizer; the exit code."""
+    return process.run("organizer", build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

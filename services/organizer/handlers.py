@@ -1,0 +1,62 @@
+"""What the organizer does on each message of its queues."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from dicom_router.bus import Binding, Queue
+from dicom_router.database import Database
+from dicom_router.errors import Unprocessable
+from dicom_router.events import (
+    COMMANDS_EXCHANGE,
+    EVENTS_EXCHANGE,
+    AssociationRejected,
+    AssociationReleased,
+    InstanceStored,
+    Message,
+    expect,
+    payload_of,
+)
+from dicom_router.tasks import Task
+from services.organizer import queries
+from services.organizer.intake import Intake
+
+# Instances and the ends of their associations share a queue: an end then comes after its images.
+INTAKE = Queue(
+    "organizer.intake",
+    (
+        Binding(EVENTS_EXCHANGE, f"{InstanceStored.name}.#"),
+        Binding(EVENTS_EXCHANGE, AssociationReleased.name),
+    ),
+)
+COMMANDS = Queue("organizer.commands", (Binding(COMMANDS_EXCHANGE, AssociationRejected.name),))
+
+
+class Handlers:
+    """The organizer's handlers; each commits before it returns."""
+
+    def __init__(
+        self, intake: Intake, database: Database, completing: Task, clock: Callable[[], datetime]
+    ) -> None:
+        self._intake, self._database = intake, database
+        self._completing, self._clock = completing, clock
+
+    def on_intake(self, messages: Sequence[Message]) -> None:
+        """`instance-stored` and `association-released`: organize, then record the ends."""
+        payloads = [payload_of(each) for each in messages]
+        for payload in payloads:
+            if not isinstance(payload, InstanceStored | AssociationReleased):
+                raise Unprocessable(f"a {payload.name} does not belong into {INTAKE.name}")
+        self._intake.organize([p for p in payloads if isinstance(p, InstanceStored)])
+        ends = [p for p in payloads if isinstance(p, AssociationReleased)]
+        if ends:
+            with self._database.write() as session:
+                for end in sorted(ends, key=lambda each: each.association_id):
+                    queries.record_end(session, end, self._clock())
+            self._completing.wake()
+
+    def on_command(self, messages: Sequence[Message]) -> None:
+        """`association-rejected`: record who was refused."""
+        with self._database.write() as session:
+            for each in messages:
+                refused = expect(each, AssociationRejected)
+                queries.record_rejection(session, refused, self._clock())

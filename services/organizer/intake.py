@@ -1,0 +1,352 @@
+"""From the spool into the study's folder: assign, move, record; in batches.
+
+Assign: the study's row fixes the folder, the receipts' rows say where each file is going, commit.
+Move: under the studies' locks the files are renamed and both folders flushed. Record: the receipts
+end, counts are derived, commit. A crash between any two of these leaves a row that says what was to
+be done and a file in one of two places, and doing it again does the rest.
+"""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import NoReturn
+
+from sqlalchemy.orm import Session
+
+from dicom_router.archive import (
+    Archive,
+    DiskTrouble,
+    ReceiptId,
+    data_set_sha256,
+    file_name,
+    folder_name,
+    person_name,
+)
+from dicom_router.database import Database
+from dicom_router.errors import TryAgain, Unprocessable
+from dicom_router.events import InstanceRejected, InstanceStored, Message, message
+from dicom_router.history import stamp
+from dicom_router.ledger import lock_studies, note, refresh_state
+from dicom_router.log import Log, get_logger
+from dicom_router.models import Receipt, ReceiptState, Study
+from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.part10 import read_file_meta
+from services.organizer import queries
+from services.organizer.header import Header, read_header
+from services.organizer.placing import Placing, decide
+from services.organizer.queries import NewReceipt
+
+SERVICE = "organizer"
+
+log = get_logger()
+
+
+@dataclass(slots=True)
+class _Moves:
+    """What the moves of one batch leave to flush and to tell."""
+
+    folders: set[Path] = field(default_factory=set)
+    headers: dict[tuple[str, str], Header] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    active: set[str] = field(default_factory=set)  # studies that have something new
+
+
+class Intake:
+    """Organizes instances that receivers have stored; any number of them may run at once."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        database: Database,
+        relay: OutboxRelay,
+        source: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._archive, self._database, self._relay = archive, database, relay
+        self._source, self._clock = source, clock
+
+    def organize(self, stored: Sequence[InstanceStored]) -> None:
+        """Bring every one of these instances to where its receipt ends.
+
+        Raises `TryAgain` when a file is in neither of its two places, after the rest is done.
+        """
+        unknown, unfinished = self._sort(stored)
+        receipts = [self._inspect(each) for each in unknown]
+        present = [each for each in receipts if each is not None]
+        if present:
+            self._assign(present)
+        unfinished |= {e.stored.receipt_id for e in present if e.quarantined_because is None}
+        missing = self.finish(unfinished, {e.stored.receipt_id: e.header for e in present})
+        missing += self._still_unknown([e for e, r in zip(unknown, receipts, strict=True) if not r])
+        if missing:
+            _raise_missing(missing)
+
+    def finish(
+        self, receipt_ids: Collection[str], headers: dict[str, Header] | None = None
+    ) -> list[str]:
+        """Move and record receipts that are assigned; those whose file is nowhere."""
+        if not receipt_ids:
+            return []
+        with self._database.write() as session:
+            studies = lock_studies(session, queries.studies_of_receipts(session, receipt_ids))
+            moves = self._move(session, studies, receipt_ids, headers or {})
+            queries.upsert_series(session, moves.headers)
+            queries.derive_counts(session, studies)
+            for study_uid in moves.active:
+                refresh_state(session, studies[study_uid], self._clock())
+        return moves.missing
+
+    # -- inspect -------------------------------------------------------------------------------
+
+    def _sort(self, stored: Sequence[InstanceStored]) -> tuple[list[InstanceStored], set[str]]:
+        """Those that are not known yet, and the ids of those that were assigned but not moved."""
+        by_id = {each.receipt_id: each for each in stored}
+        with self._database.read() as session:
+            states = queries.receipt_states(session, list(by_id))
+        unknown = [each for receipt_id, each in by_id.items() if receipt_id not in states]
+        return unknown, {r for r, state in states.items() if state == ReceiptState.ASSIGNED}
+
+    def _inspect(self, stored: InstanceStored) -> NewReceipt | None:
+        """Read what identifies an instance; None when its file is not in the spool."""
+        receipt = ReceiptId.parse(stored.receipt_id)
+        received_at = receipt.received_at if receipt else self._clock()
+        try:
+            header = self._header(stored)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DiskTrouble(f"{stored.spool_path} can't be read now: {error}") from error
+        except Unprocessable as error:
+            return self._set_aside(stored, received_at, Header(), str(error))
+        if not header.study_uid:
+            return self._set_aside(stored, received_at, header, "it has no Study Instance UID")
+        name = file_name(header.modality or "OT", stored.sop_instance_uid)
+        return NewReceipt(stored, received_at, header, name)
+
+    def _header(self, stored: InstanceStored) -> Header:
+        path = self._archive.path(stored.spool_path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _meta, offset = read_file_meta(descriptor)
+            return read_header(descriptor, offset, stored.transfer_syntax_uid)
+        finally:
+            os.close(descriptor)
+
+    def _set_aside(
+        self, stored: InstanceStored, received_at: datetime, header: Header, why: str
+    ) -> NewReceipt:
+        """Move a file that can't be organized to quarantine, with the reason beside it."""
+        path = self._archive.path(stored.spool_path)
+        aside = self._archive.quarantine(path, f"{stored.receipt_id}.dcm", why)
+        log.warning(Log.INSTANCE_QUARANTINED, receipt_id=stored.receipt_id, why=why, path=aside)
+        return NewReceipt(stored, received_at, header, aside, quarantined_because=why)
+
+    def _still_unknown(self, absent: Sequence[InstanceStored]) -> list[str]:
+        """Of the instances whose file was not in the spool, those that no one else took in."""
+        if not absent:
+            return []
+        unknown, _unfinished = self._sort(absent)
+        still = [each for each in unknown if not self._quarantined_before(each)]
+        return [each.receipt_id for each in still]
+
+    def _quarantined_before(self, stored: InstanceStored) -> bool:
+        """Record an instance whose file had been set aside just before a crash."""
+        aside = self._archive.quarantined(f"{stored.receipt_id}.dcm")
+        if aside is None:
+            return False
+        path, why = aside
+        self._assign([NewReceipt(stored, self._clock(), Header(), path, why)])
+        return True
+
+    # -- assign --------------------------------------------------------------------------------
+
+    def _assign(self, receipts: Sequence[NewReceipt]) -> None:
+        now = self._clock()
+        kept = [each for each in receipts if each.quarantined_because is None]
+        with self._database.write() as session:
+            queries.upsert_associations(session, [each.stored for each in receipts])
+            first = {each.header.study_uid: each.header for each in reversed(kept)}
+            known = queries.known_studies(session, first.keys())
+            for study_uid in sorted(first.keys() - known):
+                self._new_study(session, first[study_uid], now)
+            queries.insert_receipts(session, receipts, now)
+            aside = [each for each in receipts if each.quarantined_because is not None]
+            enqueue(session, SERVICE, [self._rejected(each, now) for each in aside])
+        if len(kept) < len(receipts):
+            self._relay.wake()
+
+    def _new_study(self, session: Session, header: Header, now: datetime) -> None:
+        local = now.astimezone()
+        for number in count(1):
+            folder = folder_name(local, header.patient_id, header.patient_name, number)
+            if queries.folder_is_taken(session, folder) or not self._archive.folder_is_free(folder):
+                continue
+            name = person_name(header.patient_name)
+            if queries.insert_study(session, header, folder, name, now, stamp(now)):
+                return
+
+    def _rejected(self, receipt: NewReceipt, now: datetime) -> Message:
+        stored = receipt.stored
+        return message(
+            InstanceRejected(
+                receipt_id=stored.receipt_id,
+                association_id=stored.association_id,
+                calling_ae_title=stored.calling_ae_title,
+                sop_instance_uid=stored.sop_instance_uid,
+                why=receipt.quarantined_because or "",
+                path=receipt.file_name,
+            ),
+            id=f"{stored.receipt_id}-rejected",
+            source=self._source,
+            time=now,
+            correlation_id=stored.association_id,
+        )
+
+    # -- move and record -----------------------------------------------------------------------
+
+    def _move(
+        self,
+        session: Session,
+        studies: dict[str, Study],
+        receipt_ids: Collection[str],
+        headers: dict[str, Header],
+    ) -> _Moves:
+        """Move the files of assigned receipts and set where each receipt ended."""
+        receipts = queries.assigned_receipts(session, receipt_ids)
+        current = queries.current_instances(
+            session, [(r.study_uid or "", r.sop_instance_uid) for r in receipts]
+        )
+        moves = _Moves()
+        for receipt in receipts:
+            study = studies[receipt.study_uid or ""]
+            key = (study.study_uid, receipt.sop_instance_uid)
+            self._know_bytes(current.get(key), study)
+            placing = decide(receipt, current.get(key), study.sent_revision)
+            if not self._carry_out(session, placing, receipt, current.get(key), study, moves):
+                moves.missing.append(receipt.receipt_id)
+                continue
+            if placing is not Placing.NOTE:
+                current[key] = receipt
+            if receipt.receipt_id in headers and receipt.series_uid:
+                moves.headers[study.study_uid, receipt.series_uid] = headers[receipt.receipt_id]
+        self._archive.flush(moves.folders)
+        return moves
+
+    def _carry_out(
+        self,
+        session: Session,
+        placing: Placing,
+        receipt: Receipt,
+        older: Receipt | None,
+        study: Study,
+        moves: _Moves,
+    ) -> bool:
+        """Do what was decided with one receipt; False if its file is nowhere."""
+        now = self._clock()
+        if placing is Placing.NOTE:
+            self._drop(receipt, moves)
+            _end(receipt, ReceiptState.DUPLICATE, now)
+            receipt.on_disk = False
+            receipt.revision = None if study.receiving else study.revision
+        else:
+            if placing is Placing.SUPERSEDE and older is not None:
+                self._supersede(session, older, receipt, study, moves)
+            if older is None:
+                self._clear_the_way(receipt, study)
+            if not self._place(receipt, study, moves):
+                return False
+            if older is not None:
+                _end(older, ReceiptState.SUPERSEDED, now)
+                older.on_disk = False
+                session.flush()  # before the newer one claims to be the instance
+            _end(receipt, ReceiptState.ORGANIZED, now)
+            study.receiving, study.on_disk = True, True
+            study.history_month = None
+            moves.active.add(study.study_uid)
+        study.last_activity_at = now
+        return True
+
+    def _know_bytes(self, current: Receipt | None, study: Study) -> None:
+        """Hash a file that was taken over, which nobody has needed to know until now."""
+        if current is not None and not current.sha256:
+            path = self._archive.study_file(study.folder, current.file_name or "")
+            try:
+                _meta, _size, current.sha256 = data_set_sha256(path)
+            except (FileNotFoundError, Unprocessable):
+                current.on_disk = path.exists()
+
+    def _place(self, receipt: Receipt, study: Study, moves: _Moves) -> bool:
+        """Rename a file into its folder, unless that was done before a crash."""
+        source = self._archive.path(receipt.spool_path)
+        name = receipt.file_name or ""
+        try:
+            self._archive.place(source, study.folder, name)
+        except FileNotFoundError:
+            target = self._archive.study_file(study.folder, name)
+            if self._archive.receipt_in(target) != receipt.receipt_id:
+                return False
+        except OSError as error:
+            raise DiskTrouble(f"{receipt.spool_path} can't be moved now: {error}") from error
+        moves.folders |= {
+            source.parent,
+            self._archive.root / study.folder,
+            self._archive.root,
+        }
+        return True
+
+    def _clear_the_way(self, receipt: Receipt, study: Study) -> None:
+        """Set aside a file that no row knows but that has the name this one needs."""
+        target = self._archive.study_file(study.folder, receipt.file_name or "")
+        if self._archive.receipt_in(target) not in (None, receipt.receipt_id):
+            why = f"it was in the folder under the name of {receipt.receipt_id}, unknown"
+            self._archive.quarantine(target, f"{receipt.receipt_id}-before.dcm", why)
+
+    def _drop(self, receipt: Receipt, moves: _Moves) -> None:
+        """Remove a duplicate's file."""
+        source = self._archive.path(receipt.spool_path)
+        source.unlink(missing_ok=True)
+        moves.folders.add(source.parent)
+
+    def _supersede(
+        self, session: Session, older: Receipt, newer: Receipt, study: Study, moves: _Moves
+    ) -> None:
+        """Move the older file aside, unless that was done before a crash."""
+        name = f"{older.receipt_id}.dcm"
+        why = f"superseded by {newer.receipt_id}: other bytes under the same SOP Instance UID"
+        target = self._archive.study_file(study.folder, older.file_name or "")
+        if older.on_disk and self._archive.receipt_in(target) != newer.receipt_id:
+            try:
+                self._archive.quarantine(target, name, why)
+            except FileNotFoundError:
+                log.warning(Log.INSTANCE_MISSING, receipt_id=older.receipt_id, why=why)
+        aside = self._archive.quarantined(name)
+        older.file_name = aside[0] if aside else None
+        older.reason = why
+        moves.folders.add(target.parent)
+        note(
+            session,
+            study.study_uid,
+            self._clock(),
+            "superseded",
+            f"Instance {older.sop_instance_uid} came again with other bytes: the newest is in the "
+            "folder and will be sent, the older is in quarantine",
+            sop_instance_uid=older.sop_instance_uid,
+            receipt_id=newer.receipt_id,
+            superseded_receipt_id=older.receipt_id,
+        )
+
+
+def _end(receipt: Receipt, state: ReceiptState, now: datetime) -> None:
+    receipt.state = state
+    receipt.organized_at = receipt.organized_at or now
+
+
+def _raise_missing(receipt_ids: Sequence[str]) -> NoReturn:
+    log.warning(Log.INSTANCE_MISSING, receipt_ids=list(receipt_ids[:10]), count=len(receipt_ids))
+    raise TryAgain(
+        f"{len(receipt_ids)} instances are neither in the spool nor in a study's folder "
+        f"({receipt_ids[0]}, …): is the data folder the one the receiver writes to?"
+    )

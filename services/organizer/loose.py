@@ -1,0 +1,151 @@
+"""Takes in `*.dcm` files that lie loose in the data folder, as if a scanner called FOLDER sent them.
+
+A file is claimed by renaming it into the spool, so that of several organizers one takes it; a claim
+that a crash left behind is taken up again.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from dicom_router.archive import Archive, ReceiptId, copy_data_set
+from dicom_router.database import Database
+from dicom_router.errors import Unprocessable
+from dicom_router.events import AssociationReleased, InstanceStored, Message, message
+from dicom_router.log import Log, get_logger
+from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.part10 import FileMeta, read_file_meta
+
+CALLING_AE_TITLE = "FOLDER"
+UNCHANGED_FOR = timedelta(seconds=5)
+_ABANDONED_AFTER = timedelta(seconds=60)
+_SPOOL = "folder"
+
+log = get_logger()
+
+
+class LooseFiles:
+    """Watches the data folder's own level for files that someone put there."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        database: Database,
+        relay: OutboxRelay,
+        source: str,
+        clock: Callable[[], datetime],
+        called_ae_title: str,
+    ) -> None:
+        self._archive, self._database, self._relay = archive, database, relay
+        self._source, self._clock, self._called_ae_title = source, clock, called_ae_title
+        self._seen: dict[Path, tuple[tuple[int, int, int], datetime]] = {}
+
+    def run(self) -> None:
+        """Take in the files that have not changed for a while."""
+        now = self._clock()
+        seen = {}
+        for path in self._archive.loose_files():
+            state = _state(path)
+            if state is None:
+                continue
+            known, since = self._seen.get(path, (state, now))
+            seen[path] = (state, since if known == state else now)
+        self._seen = seen
+        for path, (_state_, since) in seen.items():
+            if now - since >= UNCHANGED_FOR:
+                self._claim(path)
+        for claim in self._archive.abandoned_claims(_SPOOL, now - _ABANDONED_AFTER):
+            self._take_in(claim)
+
+    def _claim(self, path: Path) -> None:
+        receipt = ReceiptId(self._clock(), secrets.token_hex(8), 1)
+        claim = self._archive.claim(path, _SPOOL, receipt)
+        if claim is not None:
+            log.info(Log.LOOSE_FILE_TAKEN, receipt_id=str(receipt))
+            self._take_in(claim)
+
+    def _take_in(self, claim: Path) -> None:
+        """Spool a claimed file with its provenance, announce it, drop the claim."""
+        receipt = ReceiptId.parse(claim.stem)
+        try:
+            if receipt is None:
+                raise Unprocessable("its name is none that the router gives")
+            messages = self._spool(claim, receipt)
+        except Unprocessable as error:
+            aside = self._archive.quarantine(claim, f"{claim.stem}.dcm", str(error))
+            log.warning(Log.INSTANCE_QUARANTINED, why=str(error), path=aside)
+            return
+        with self._database.write() as session:
+            enqueue(session, "organizer", messages)
+        self._relay.wake()
+        claim.unlink(missing_ok=True)
+
+    def _spool(self, claim: Path, receipt: ReceiptId) -> list[Message]:
+        descriptor = os.open(claim, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            found, offset = read_file_meta(descriptor)
+            if not found.sop_instance_uid or not found.transfer_syntax_uid:
+                raise Unprocessable("its file meta lacks the SOP Instance or Transfer Syntax UID")
+            meta = FileMeta(
+                sop_class_uid=found.sop_class_uid,
+                sop_instance_uid=found.sop_instance_uid,
+                transfer_syntax_uid=found.transfer_syntax_uid,
+                calling_ae_title=CALLING_AE_TITLE,
+                called_ae_title=self._called_ae_title,
+                receipt_id=str(receipt),
+            )
+            file = self._archive.new_spool_file(_SPOOL, receipt, meta)
+            try:
+                copy_data_set(descriptor, offset, file)
+                file.commit()
+            except OSError:
+                file.discard()
+                raise
+        finally:
+            os.close(descriptor)
+        stored = InstanceStored(
+            receipt_id=str(receipt),
+            receiver=_SPOOL,
+            association_id=receipt.association_id,
+            calling_ae_title=CALLING_AE_TITLE,
+            called_ae_title=self._called_ae_title,
+            peer_address="",
+            sop_class_uid=meta.sop_class_uid,
+            sop_instance_uid=meta.sop_instance_uid,
+            transfer_syntax_uid=meta.transfer_syntax_uid,
+            spool_path=self._archive.relative(file.path),
+            size=file.size,
+            sha256=file.sha256,
+        )
+        return self._announcement(stored, receipt)
+
+    def _announcement(self, stored: InstanceStored, receipt: ReceiptId) -> list[Message]:
+        now = self._clock()
+        end = AssociationReleased(
+            receiver=_SPOOL,
+            association_id=receipt.association_id,
+            calling_ae_title=CALLING_AE_TITLE,
+            called_ae_title=self._called_ae_title,
+            peer_address="",
+            outcome="released",
+            receipts=1,
+            refused=0,
+            opened_at=receipt.received_at,
+            closed_at=now,
+        )
+        end_id = f"{receipt.association_id}-end"
+        return [
+            message(stored, id=str(receipt), source=self._source, time=receipt.received_at),
+            message(end, id=end_id, source=self._source, time=now),
+        ]
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file does; None if it is gone."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -1,0 +1,80 @@
+"""Writes `.metadata.json`, the history that outside readers rely on, from the database.
+
+The file holds the studies on disk and the newest 10,000; older ones go to `.metadata.d/YYYY-MM.json`.
+One row in the database is the lock from read to rename, so an older state never replaces a newer.
+The organizer that wrote last keeps the entries in memory and renders only what has changed.
+"""
+
+import json
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from dicom_router.archive import Archive
+from dicom_router.database import Database
+from dicom_router.history import history_entry
+from dicom_router.models import Study
+from services.organizer import queries
+
+NEWEST = 10_000
+_OUTGROWN_AT_A_TIME = 1_000
+
+
+class HistoryFile:
+    """`.metadata.json` and the older months' files."""
+
+    def __init__(self, archive: Archive, database: Database, holder: str) -> None:
+        self._archive, self._database, self._holder = archive, database, holder
+        self._generation = -1  # of the entries below; another organizer's writing outdates them
+        self._entries: dict[str, str] = {}  # Study Instance UID → its entry, rendered
+
+    def write_if_changed(self) -> None:
+        """Bring the files up to date, unless they are or another organizer is doing it."""
+        with self._database.read() as session:
+            if not queries.has_unprojected(session):
+                return
+        with self._database.write() as session:
+            lock = queries.lock_projection(session, self._holder)
+            if lock is None:
+                return
+            changed = queries.take_unprojected(session)
+            if lock.holder != self._holder or lock.generation != self._generation:
+                self._entries = _rendered(queries.recent_studies(session))
+            else:
+                self._entries |= _rendered(s for s in changed if s.history_month is None)
+            months = {study.history_month for study in changed if study.history_month}
+            self._write_months(session, months | self._outgrow(session))
+            self._archive.write_atomically(self._archive.history_path, _joined(self._entries))
+            lock.holder, lock.generation = self._holder, lock.generation + 1
+            generation = lock.generation
+        self._generation = generation
+
+    def _outgrow(self, session: Session) -> set[str]:
+        """Hand the studies that are old by now to their months; which months those are."""
+        if len(self._entries) <= NEWEST:
+            return set()
+        months = set()
+        for study in queries.outgrown_studies(session, NEWEST, _OUTGROWN_AT_A_TIME):
+            study.history_month = f"{study.created_stamp[:4]}-{study.created_stamp[4:6]}"
+            months.add(study.history_month)
+            self._entries.pop(study.study_uid, None)
+        session.flush()
+        return months
+
+    def _write_months(self, session: Session, months: set[str]) -> None:
+        for month in sorted(months):
+            entries = _rendered(queries.studies_of_month(session, month))
+            self._archive.write_atomically(
+                self._archive.older_history_path(month), _joined(entries)
+            )
+
+
+def _rendered(studies: Iterable[Study]) -> dict[str, str]:
+    return {
+        study.study_uid: json.dumps(history_entry(study), ensure_ascii=False) for study in studies
+    }
+
+
+def _joined(entries: dict[str, str]) -> bytes:
+    lines = (f"{json.dumps(uid, ensure_ascii=False)}: {text}" for uid, text in entries.items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "replace")

@@ -1,0 +1,90 @@
+"""Removes studies from disk once every destination has them and the time to keep them is over."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from dicom_router.archive import Archive
+from dicom_router.database import Database
+from dicom_router.events import StudyDeleted, message
+from dicom_router.ledger import lock_study, note
+from dicom_router.log import Log, get_logger
+from dicom_router.models import StudyState
+from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.settings import Settings
+from services.organizer import queries
+
+FOR_EVER = -1
+_AT_A_TIME = 100
+_LEAST_FREE_BYTES = 2 << 30  # as the receiver has it: below this it refuses
+
+log = get_logger()
+
+
+class Retention:
+    """Deletes only what was delivered, under the study's lock, and remembers that it was."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        database: Database,
+        relay: OutboxRelay,
+        source: str,
+        clock: Callable[[], datetime],
+        settings: Settings,
+    ) -> None:
+        self._archive, self._database, self._relay = archive, database, relay
+        self._source, self._clock, self._settings = source, clock, settings
+
+    def run(self) -> None:
+        """Delete what is due, then the oldest while the disk is short of room."""
+        if self._settings.retention_hours != FOR_EVER:
+            kept = timedelta(hours=self._settings.retention_hours)
+            for study_uid in self._deletable(self._clock() - kept, _AT_A_TIME):
+                self._delete(study_uid, "retention")
+        while self._disk_is_short():
+            oldest = self._deletable(None, 1)
+            if not oldest or not self._delete(oldest[0], "disk"):
+                break
+
+    def _deletable(self, sent_before: datetime | None, limit: int) -> list[str]:
+        with self._database.read() as session:
+            return queries.deletable_studies(
+                session, sent_before, self._settings.retention_is_explicit, limit
+            )
+
+    def _disk_is_short(self) -> bool:
+        space = self._archive.space()
+        least = 2 * self._settings.disk_min_free_percent
+        return space.free_percent < min(least, 100.0) or space.free < 2 * _LEAST_FREE_BYTES
+
+    def _delete(self, study_uid: str, why: Literal["retention", "disk"]) -> bool:
+        """Delete one study's files if it is still so that they may go; whether they went."""
+        now = self._clock()
+        with self._database.write() as session:
+            study = lock_study(session, study_uid)
+            if study is None or study.state != StudyState.SENT or not study.on_disk:
+                return False
+            names = queries.names_on_disk(session, study_uid)
+            if not self._archive.remove_study_files(study.folder, names):
+                log.warning(Log.FOLDER_NOT_EMPTY, study_uid=study_uid)
+            queries.mark_deleted(session, study, now)
+            note(
+                session,
+                study_uid,
+                now,
+                "deleted",
+                f"{len(names)} images were removed from this disk ({why}): every destination has "
+                "them",
+                why=why,
+            )
+            event = StudyDeleted(study_uid=study_uid, why=why, by="organizer")
+            event_id = f"{study_uid}-deleted-{study.revision}"
+            enqueue(
+                session,
+                "organizer",
+                [message(event, id=event_id, source=self._source, time=now)],
+            )
+        self._relay.wake()
+        log.info(Log.STUDY_DELETED, study_uid=study_uid, why=why, images=len(names))
+        return True
