@@ -64,15 +64,18 @@ _log = logging.getLogger(__name__)
 
 BUFFER_SIZE = 1 << 19  # bytes; one per association, and all that an association holds of an object
 MAX_FRAGMENTS = 512  # handed to one write, so that os.writev takes them (IOV_MAX is 1024)
-STOP_GRACE_SECONDS = 4.0  # for the message in hand when the router stops
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptorLimits:
-    """Times in seconds, sizes in bytes; `max_pdu` is announced, longer PDUs are taken as well."""
+    """Times in seconds, sizes in bytes; `max_pdu` is announced, longer PDUs are taken as well.
+
+    `stop_grace_seconds` is what the message in hand has left once the router stops.
+    """
 
     negotiation_timeout_seconds: float = 30.0
     idle_timeout_seconds: float = 900.0
+    stop_grace_seconds: float = 4.0
     max_pdu: int = 131072
     max_command_set: int = 1 << 16
     max_association_request: int = 1 << 20
@@ -148,9 +151,9 @@ def serve_association(
 ) -> AssociationEnd:
     """Serve the association on an accepted socket, plain or TLS, to its end, and close the socket.
 
-    Once `stopping` is set, the message in hand is finished, for STOP_GRACE_SECONDS at most, and the
-    association aborted. What the peer does never raises; what the handler raises (an OSError of a
-    sink apart) comes out of here after an A-ABORT.
+    Once `stopping` is set, the message in hand is finished, within its grace, and the association
+    aborted. What the peer does never raises; what the handler raises (an OSError of a sink apart)
+    comes out of here after an A-ABORT.
     """
     with Connection(sock, limits.idle_timeout_seconds, stopping) as connection:
         return _Acceptor(connection, handler, limits).serve()
@@ -328,7 +331,7 @@ class _Acceptor:
             )
         if self._context_id is None:
             self._context_id = context_id
-            self._connection.grace = STOP_GRACE_SECONDS
+            self._connection.grace = self._limits.stop_grace_seconds
         in_data_set = self._sink is not None
         if context_id != self._context_id or bool(control & COMMAND) == in_data_set:
             raise ProtocolError(

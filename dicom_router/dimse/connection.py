@@ -160,19 +160,18 @@ class Connection:
                 raise ConnectionLost(_describe(error)) from error
 
     def farewell(self, last_pdu: bytes) -> None:
-        """Send the last PDU and wait a moment for the peer to close, so that it can be read.
+        """Send the last PDU and wait a moment for the peer to close, which is its part then.
 
-        Closing at once, with bytes of the peer unread, would make TCP discard it.
+        Closing at once, with bytes of the peer unread, would make TCP discard that PDU.
         """
         self._stopping, self._stopped_at = None, inf
         self.deadline = monotonic() + _LINGER_SECONDS
         scratch = memoryview(bytearray(1 << 16))
         try:
             self.send([last_pdu])
-            self._socket.shutdown(socket.SHUT_WR)
             while True:
                 self.receive_into(scratch)
-        except (ConnectionLost, DeadlineExpired, OSError):
+        except (ConnectionLost, DeadlineExpired):
             return  # either way there is nobody left to talk to
 
     def wait(self, events: int) -> int:

@@ -77,7 +77,6 @@ _INBOUND_SIZE = 1 << 16
 _CHUNK_SIZE = 1 << 20  # bytes of a file in memory at once
 _MAX_CHUNK_FRAGMENTS = 500  # with their headers within one sendmsg
 _MAX_ANSWER = 1 << 16  # bytes of an A-ASSOCIATE-AC (128 contexts take 6 KiB) or of a command set
-_STOP_GRACE_SECONDS = 4.0  # for the message in hand when the router stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +95,17 @@ class PeerAddress:
 
 @dataclass(frozen=True, slots=True)
 class RequestorTimeouts:
-    """Seconds. `response` runs from the last byte of the request, `stall` is for each write."""
+    """`response` runs from the last byte of the request, `stall` is for each write.
+
+    `stop_grace` is what the message in hand has left once the router stops.
+    """
 
     connect_seconds: float = 10.0
     negotiation_seconds: float = 30.0
     response_seconds: float = 60.0
     stall_seconds: float = 60.0
     release_seconds: float = 5.0
+    stop_grace_seconds: float = 4.0
 
 
 class _PeerAborted(Exception):
@@ -208,7 +211,7 @@ class Association:
         if not self._open:
             return False
         self._connection.deadline = monotonic() + self._timeouts.release_seconds
-        self._connection.grace = _STOP_GRACE_SECONDS
+        self._connection.grace = self._timeouts.stop_grace_seconds
         try:
             self._connection.send([RELEASE_RQ])
             self._await_release()
@@ -388,7 +391,7 @@ class Association:
         """Name the peer and the stage in every error, and end the association with it."""
         if not self._open:
             raise PeerError(f"the association with {self._peer} is over", "aborted", stage)
-        self._connection.grace = _STOP_GRACE_SECONDS
+        self._connection.grace = self._timeouts.stop_grace_seconds
         try:
             yield
         except _PeerAborted as error:
@@ -403,8 +406,9 @@ class Association:
             text = f"{self._peer} breaks the DICOM protocol: {error}"
             raise ProtocolError(text, error.abort_reason, stage) from error
         except DeadlineExpired as error:
+            text = self._silence(stage)
             self.abort()
-            raise PeerError(self._silence(stage), "timeout", stage) from error
+            raise PeerError(text, "timeout", stage) from error
         except Stopping as error:
             self.abort()
             raise Stopped(f"stopped in the middle of an exchange with {self._peer}") from error

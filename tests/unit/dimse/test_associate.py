@@ -57,6 +57,7 @@ def test_pynetdicom_reads_our_acceptance_and_we_read_it_back() -> None:
     theirs = A_ASSOCIATE_AC()
     theirs.decode(pdu)
     assert [each.result for each in theirs.presentation_context] == [0, 3]
+    assert theirs.user_information is not None
     assert theirs.user_information.maximum_length == 16384
     assert decode_accept(pdu[6:]) == accept
 

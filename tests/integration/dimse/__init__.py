@@ -1,0 +1,1 @@
+"""The DICOM data path with real peers: DCMTK, pynetdicom, and hostile ones."""
