@@ -64,32 +64,35 @@ class HandOver:
 
     def __call__(self, messages: Sequence[Message]) -> None:
         """Return when all are settled; what `wait` and `send` raise passes through."""
-        try:
-            self.until_available(messages)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a place
-            if len(messages) > 1:
-                for message in messages:
-                    self([message])
-                return
+        error = self.attempt(messages)
+        if error is not None and len(messages) > 1:
+            for message in messages:
+                self([message])
+            return
+        if error is not None:
             self._set_aside(messages[0], error)
         self._settle(len(messages))
 
-    def until_available(self, messages: Sequence[Message]) -> None:
-        """Call the handler, as often as it takes, until it no longer raises `Unavailable`."""
+    def attempt(self, messages: Sequence[Message]) -> Exception | None:
+        """Call the handler until what it needs is available; what else it raised, if anything."""
         failures = 0
         while True:
             try:
-                return self._handler(messages)
-            except Unavailable as error:
+                self._handler(messages)
+                return None
+            except Unavailable as away:
                 failures += 1
-                if worth_logging(failures):
-                    log.warning(
-                        Log.HANDLER_WAITING,
-                        queue=self._queue.name,
-                        messages=len(messages),
-                        error=str(error),
-                    )
+                self._log_waiting(failures, len(messages), away)
+            except Exception as error:  # noqa: BLE001 - judged by the caller, never lost
+                return error
+            # Outside of the `try`: what waiting raises is no error of the handler's.
             self._wait(backoff(failures))
+
+    def _log_waiting(self, failures: int, messages: int, away: Unavailable) -> None:
+        if worth_logging(failures):
+            log.warning(
+                Log.HANDLER_WAITING, queue=self._queue.name, messages=messages, error=str(away)
+            )
 
     def _set_aside(self, message: Message, error: Exception) -> None:
         copy = set_aside(self._queue, message, error, datetime.now(UTC))

@@ -134,6 +134,9 @@ class Bus(Protocol):
         Takes what is there: a single message is handled at once. `on_connected` is called after
         every (re)subscription, for sweeping up what was missed meanwhile; it runs in the consumer's
         thread, so it should only set the sweep off, and what it raises is logged.
+
+        Raises:
+            ConfigurationError: the broker refuses the queue.
         """
 
     def delete(self, queue: Queue) -> bool:

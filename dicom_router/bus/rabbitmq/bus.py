@@ -73,7 +73,13 @@ class RabbitBus:
         batch: int = 100,
         on_connected: Callable[[], None] = lambda: None,
     ) -> Consumer:
-        """See `Bus`; a handler may take up to 30 s a call, or the connection is lost."""
+        """See `Bus`; a handler may take up to 30 s a call, or the connection is lost.
+
+        Raises `ConfigurationError` as `declare` does.
+        """
+        if not queue.private:
+            # So that nothing is lost which this bus publishes before the consumer has subscribed.
+            self.declare(queue)
         consumer = RabbitConsumer(
             queue,
             handler,
@@ -87,8 +93,6 @@ class RabbitBus:
         with self._lock:
             self._consumers = [each for each in self._consumers if each.is_alive()]
             self._consumers.append(consumer)
-            if not queue.private:
-                self._known[queue.name] = queue
             consumer.start()
         return consumer
 

@@ -13,6 +13,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pika
@@ -251,13 +252,9 @@ class RabbitConsumer(threading.Thread):
     def _wait_for_other_side(self, batch: Sequence[Message]) -> None:
         """Ask the handler until the other side is there; the broker has all messages meanwhile."""
         log.warning(Log.HANDLER_WAITING, queue=self._queue.name, handed_back=True)
-        try:
-            self._hand_over.until_available(batch)
-        except Interrupted:
-            return
-        except Exception as error:  # noqa: BLE001 - what a handler raises is judged elsewhere
-            # The other side is there again; the same batch comes once more and is set aside then.
-            log.info(Log.HANDLER_WAITING, queue=self._queue.name, over=True, error=repr(error))
+        with suppress(Interrupted):
+            # Whatever comes of it counts for nothing: the same messages will be delivered again.
+            self._hand_over.attempt(batch)
 
     def _send(self, copy: Message) -> None:
         """Publish and return when the broker has it, however long that takes."""

@@ -174,12 +174,29 @@ class Publisher:
 
     def _run(self) -> None:
         self._connect()
-        self._loop.start()
+        while True:
+            try:
+                self._loop.start()
+                break
+            except Exception as error:
+                # A bug, pika's or ours; without this thread the whole service would fall silent.
+                log.exception(Log.BUS_LOST, connection="publisher")
+                self._start_afresh(error)
         self._loop.close()
-        with self._changed:
-            left = [*self._unconfirmed.values(), *self._refused, *self._waiting]
-        for outgoing in left:
+        for outgoing in [*self._unconfirmed.values(), *self._refused, *self._waiting]:
             self._settle(outgoing, BrokerUnavailable("the bus closed before the broker confirmed"))
+
+    def _start_afresh(self, error: Exception) -> None:
+        """Leave the loop to itself, whatever state its callbacks are in, and begin with another."""
+        with self._changed:
+            self._loop.close()
+            self._loop = IOLoop()
+            self._woken = False
+            if self._closing:
+                self._loop.add_callback_threadsafe(self._loop.stop)
+        self._waiting.extend(self._refused)
+        self._refused.clear()
+        self._on_closed(None, error)
 
     def _connect(self) -> None:
         if self._closing:
@@ -193,6 +210,9 @@ class Publisher:
         )
 
     def _on_open(self, connection: pika.SelectConnection) -> None:
+        if self._closing:
+            connection.close()
+            return
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
         self._prepared.clear()
@@ -356,11 +376,14 @@ class Publisher:
         self._loop.call_later(backoff(self._failures) * random.uniform(0.5, 1), self._connect)
 
     def _disconnect(self) -> None:
+        """Say goodbye to the broker; `_on_closed` stops the loop."""
         self._loop.call_later(_CLOSE_SECONDS, self._loop.stop)
         if self._connection is None or self._connection.is_closed:
             self._loop.stop()
-        elif not self._connection.is_closing:
+        elif self._connection.is_open:
             self._connection.close()
+        # A connection that is still being opened is closed by `_on_open`: pika 1.4.4 fails an
+        # assertion of its own when asked to do so before.
 
 
 class _Call:

@@ -55,7 +55,9 @@ def properties(message: Message) -> BasicProperties:
     )
 
 
-def received(method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Message:
+def received(
+    method: Basic.Deliver | Basic.GetOk, properties: BasicProperties, body: bytes
+) -> Message:
     """The message of a delivery; whatever its publisher left out is empty, its time now."""
     return Message(
         exchange=method.exchange or "",

@@ -1,0 +1,1 @@
+"""What buses promise, and what only a broker can do."""

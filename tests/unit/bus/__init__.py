@@ -1,0 +1,1 @@
+"""The pure parts of the bus, and the in-process bus with a clock of its own."""
