@@ -8,15 +8,26 @@ import os
 import struct
 from dataclasses import dataclass
 
+from dicom_router.dimse import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_router.errors import Unprocessable
 
-# From a UUID (PS3.5 B.2): the router's implementation and the creator of its private information.
-IMPLEMENTATION_CLASS_UID = "2.25.170862306436571829014455712940185346021"
-IMPLEMENTATION_VERSION_NAME = "DICOMROUTER_3"
-EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 _PREAMBLE = b"\0" * 128 + b"DICM"
-_LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_LONG_VRS = {
+    b"OB",
+    b"OD",
+    b"OF",
+    b"OL",
+    b"OV",
+    b"OW",
+    b"SQ",
+    b"SV",
+    b"UC",
+    b"UN",
+    b"UR",
+    b"UT",
+    b"UV",
+}
 _MOST_META_BYTES = 1 << 20  # a file meta larger than this is none
 
 

@@ -1,0 +1,94 @@
+"""Settings: what is wrong ends the start with one line; what is right takes effect."""
+
+from pathlib import Path
+
+import pytest
+
+from dicom_router.errors import ConfigurationError
+from dicom_router.settings import ignored_variables, load_settings
+
+
+def test_defaults_hold_without_any_variable() -> None:
+    settings = load_settings()
+    assert settings.dicom_ports == (11112,)
+    assert settings.database.startswith("sqlite:///")
+    assert settings.broker == ""
+    assert not settings.retention_is_explicit
+
+
+def test_several_ports_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_DICOM_PORTS", "104, 4100")
+    assert load_settings().dicom_ports == (104, 4100)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ROUTER_DICOM_PORTS", "dicom"),
+        ("ROUTER_DICOM_PORTS", "70000"),
+        ("ROUTER_DICOM_PORTS", ","),
+        ("ROUTER_HTTP_PORT", "web"),
+        ("ROUTER_STUDY_SETTLE_SECONDS", "-3"),
+        ("ROUTER_RETENTION_HOURS", "never"),
+        ("ROUTER_DISK_MIN_FREE_PERCENT", "150"),
+        ("ROUTER_ACCEPT_CALLERS", "perhaps"),
+        ("ROUTER_AE_TITLE", "MUCH_TOO_LONG_A_TITLE"),
+        ("ROUTER_DATABASE_URL", "not a url"),
+        ("ROUTER_AMQP_URL", "http://broker"),
+        ("TARGET_PORT", "0"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_variable_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    line = str(refused.value)
+    assert "\n" not in line
+    assert f"{variable}={value}" in line
+
+
+def test_a_misspelt_name_is_told_with_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_STUDY_SETTEL_SECONDS", "5")
+    with pytest.raises(ConfigurationError, match="did you mean ROUTER_STUDY_SETTLE_SECONDS"):
+        load_settings()
+
+
+def test_what_kubernetes_injects_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("ROUTER_PORT_104_TCP", "tcp://10.0.0.1:104")
+    load_settings()
+    assert ignored_variables() == ["ROUTER_PORT_104_TCP", "ROUTER_SERVICE_HOST"]
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_RETENTION_HOURS", "")
+    monkeypatch.setenv("TARGET_PORT", "")
+    assert not load_settings().retention_is_explicit
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-token-from-a-file\n")
+    monkeypatch.setenv("ROUTER_API_TOKEN_FILE", str(tmp_path / "token"))
+    assert load_settings().api_token.get_secret_value() == "a-token-from-a-file"
+
+
+def test_a_bad_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_API_TOKEN", "too short")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    assert "too short" not in str(refused.value)
+
+
+def test_a_password_in_a_url_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_DATABASE_URL", "mysql://router:secret@db/router")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    assert "secret" not in str(refused.value)
+
+
+def test_half_a_target_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARGET_HOST", "pacs")
+    with pytest.raises(ConfigurationError, match="belong together"):
+        load_settings()
