@@ -1,0 +1,1 @@
+"""The HTTP API: studies, destinations, deliveries, events, health."""

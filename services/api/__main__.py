@@ -1,0 +1,135 @@
+"""Wires the API: the record of events, the commands it sends, and the HTTP server."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dicom_router import process
+from dicom_router.archive import Archive
+from dicom_router.bus import Bus, Consumer
+from dicom_router.database import Database
+from dicom_router.outbox import OutboxRelay
+from dicom_router.settings import Settings
+from dicom_router.tasks import Task
+from services.api.access import Access, ensure_token
+from services.api.app import create_app
+from services.api.context import SERVICE, Clock, Context, ReadyCheck
+from services.api.feed import Feed
+from services.api.handlers import EVENTS_QUEUE, Recorder
+from services.api.server import Server, address_of, bind
+from services.api.targets import own_default, warn_without_destination
+
+_RELAY_EVERY_SECONDS = 10.0
+_PRUNE_EVERY_SECONDS = 3600.0
+_RECORD_BATCH = 200
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ApiService:
+    """The API of one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        ready_checks: Sequence[ReadyCheck],
+    ) -> None:
+        self._settings, self._database, self._bus, self._clock = settings, database, bus, clock
+        self._ready_checks = (*ready_checks, self._not_recording)
+        self._archive = Archive(settings.data_dir)
+        self._feed = Feed(database)
+        self._relay = OutboxRelay(database, bus, SERVICE)
+        recorder = Recorder(database, self._feed, clock)
+        self._record = recorder.record
+        self._recording = False
+        self._tasks = (
+            Task(
+                "api.outbox", self._relay.relay, every=_RELAY_EVERY_SECONDS, wake=self._relay.woken
+            ),
+            Task("api.prune", recorder.prune, every=_PRUNE_EVERY_SECONDS),
+        )
+        self._context: Context | None = None
+        self._consumer: Consumer | None = None
+        self._server: Server | None = None
+
+    def start(self) -> None:
+        """Take the port, make the token, own the destination of TARGET_*, answer."""
+        listening = bind(self._settings)
+        try:
+            self._archive.prepare()
+            token, is_new = ensure_token(self._settings, self._archive)
+            context = self._context = self._with(token)
+            self._server = Server(create_app(context), self._settings, listening)
+            with context.change() as change:
+                own_default(change, self._settings)
+                warn_without_destination(change)
+        except BaseException:
+            listening.close()
+            raise
+        self._consumer = self._bus.consume(
+            EVENTS_QUEUE, self._record, batch=_RECORD_BATCH, on_connected=self._on_connected
+        )
+        for task in self._tasks:
+            task.start()
+        self._server.start()
+        if is_new:
+            # For the person in front of it, once: never through the log, which others read.
+            print(f"Open {address_of(self._settings)}/#token={token}", flush=True)  # noqa: T201
+
+    def stop(self, timeout: float) -> None:
+        """End streams and requests, then what goes on behind them; within `timeout` seconds."""
+        if self._context is not None:
+            self._context.stopping.set()
+        self._feed.close()
+        if self._server is not None:
+            self._server.stop(timeout * 0.6)
+        if self._consumer is not None:
+            self._consumer.stop(timeout * 0.2)
+        for task in self._tasks:
+            task.stop(timeout * 0.1)
+
+    def _with(self, token: str) -> Context:
+        return Context(
+            settings=self._settings,
+            database=self._database,
+            bus=self._bus,
+            archive=self._archive,
+            clock=self._clock,
+            access=Access(token, self._clock),
+            relay=self._relay,
+            feed=self._feed,
+            source=process.instance_name(SERVICE),
+            ready_checks=self._ready_checks,
+        )
+
+    def _on_connected(self) -> None:
+        self._recording = True
+
+    def _not_recording(self) -> str | None:
+        return None if self._recording else "The queue api.events is not there yet"
+
+
+def build(
+    settings: Settings,
+    database: Database,
+    bus: Bus,
+    *,
+    clock: Clock = _now,
+    ready_checks: Sequence[ReadyCheck] = (),
+) -> ApiService:
+    """The API; `ready_checks` are asked, besides its own, before `/readyz` says yes."""
+    return ApiService(settings, database, bus, clock, ready_checks)
+
+
+def main() -> int:
+    """Run the API; the exit code."""
+    return process.run(SERVICE, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Whether all is well: for orchestrators (ready, or why not) and for people (what to do)."""
+
+from dicom_router.errors import ConfigurationError, Unavailable
+from dicom_router.migrations import require_current
+from services.api.context import Context
+from services.api.queries import destinations as queries
+from services.api.schemas import Check, CheckStatus
+from services.api.targets import HOW_TO_SET_ONE, NO_DESTINATION
+
+_GIBIBYTE = 1 << 30
+_LEAST_FREE_BYTES = 2 * _GIBIBYTE
+
+
+def not_ready(context: Context) -> list[str]:
+    """Why work can't be done now; empty when it can."""
+    reasons = [_database_trouble(context), _broker_trouble(context)]
+    reasons += [check() for check in context.ready_checks]
+    return [reason for reason in reasons if reason]
+
+
+def diagnose(context: Context) -> list[Check]:
+    """Every check. Those that need the database are left out while it is away."""
+    found = [_database(context), _broker(context), _disk(context)]
+    if found[0].status == CheckStatus.OK:
+        found += [*_destinations(context)]
+    return found
+
+
+def _database_trouble(context: Context) -> str | None:
+    try:
+        require_current(context.database)
+    except (Unavailable, ConfigurationError) as error:
+        return str(error)
+    return None
+
+
+def _broker_trouble(context: Context) -> str | None:
+    return None if context.bus.connected else "The message broker can't be reached"
+
+
+def _database(context: Context) -> Check:
+    trouble = _database_trouble(context)
+    return _check(
+        "database",
+        "Database",
+        trouble,
+        "It answers, and its schema is this version's",
+        "See that the database runs and that ROUTER_DATABASE_URL is right; images are received and "
+        "kept meanwhile. For another schema: python -m dicom_router.migrations",
+    )
+
+
+def _broker(context: Context) -> Check:
+    return _check(
+        "broker",
+        "Message broker",
+        _broker_trouble(context),
+        "It is connected",
+        "See that RabbitMQ runs and that ROUTER_AMQP_URL is right; images are received and kept "
+        "meanwhile",
+    )
+
+
+def _disk(context: Context) -> Check:
+    try:
+        space = context.archive.space()
+    except OSError as error:
+        return Check(
+            id="disk",
+            title="Disk",
+            status=CheckStatus.FAIL,
+            detail=f"The data folder can't be read: {error.strerror}",
+            fix=f"See that {context.archive.root} exists and belongs to the router's user",
+        )
+    least = context.settings.disk_min_free_percent
+    short = space.free_percent < least or space.free < _LEAST_FREE_BYTES
+    close = space.free_percent < 2 * least or space.free < 2 * _LEAST_FREE_BYTES
+    status = CheckStatus.FAIL if short else CheckStatus.WARN if close else CheckStatus.OK
+    return Check(
+        id="disk",
+        title="Disk",
+        status=status,
+        detail=f"{space.free / _GIBIBYTE:.1f} of {space.total / _GIBIBYTE:.1f} GiB are free"
+        + ("; images are refused (A700)" if short else ""),
+        fix="" if status == CheckStatus.OK else "Make room, or shorten ROUTER_RETENTION_HOURS",
+    )
+
+
+def _destinations(context: Context) -> list[Check]:
+    with context.database.read() as session:
+        known = queries.destinations(session)
+    down = [each for each in known if each.outage is not None]
+    names = ", ".join(each.row.name for each in down)
+    waiting = sum(each.waiting for each in down)
+    return [
+        _check(
+            "destinations",
+            "Destinations",
+            None if known else NO_DESTINATION,
+            f"{len(known)} known",
+            f"Either {HOW_TO_SET_ONE}",
+        ),
+        _check(
+            "destinations-up",
+            "Destinations take images",
+            f"Down: {names}; {waiting} deliveries wait and go out by themselves" if down else None,
+            "None is known to be down",
+            "See that it runs and lets the router in; POST /api/v1/destinations/{name}/echo says "
+            "how far the router gets",
+        ),
+    ]
+
+
+_WARNINGS = {"destinations", "destinations-up"}  # nothing is lost by these
+
+
+def _check(name: str, title: str, trouble: str | None, well: str, fix: str) -> Check:
+    status = CheckStatus.OK
+    if trouble:
+        status = CheckStatus.WARN if name in _WARNINGS else CheckStatus.FAIL
+    return Check(
+        id=name,
+        title=title,
+        status=status,
+        detail=trouble or well,
+        fix=fix if trouble else "",
+    )

@@ -1,0 +1,51 @@
+"""C-ECHO to a peer, told as the stage it came to; what goes wrong there is no error here."""
+
+import ssl
+import time
+
+from dicom_router.dimse import (
+    VERIFICATION,
+    Association,
+    ContextNotAccepted,
+    PeerAddress,
+    PeerError,
+    RequestorTimeouts,
+    Stopped,
+    StopSignal,
+)
+from services.api.schemas import EchoResult, EchoStage
+
+_IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"  # which every peer must take (PS3.5 10.1)
+# Somebody waits in front of a screen.
+_TIMEOUTS = RequestorTimeouts(
+    connect_seconds=5, negotiation_seconds=10, response_seconds=10, release_seconds=2
+)
+
+
+def echo(peer: PeerAddress, *, tls: bool, stopping: StopSignal) -> EchoResult:
+    """Open an association for Verification, send a C-ECHO, release."""
+    security = ssl.create_default_context() if tls else None
+    contexts = [(VERIFICATION, _IMPLICIT_VR_LITTLE_ENDIAN)]
+    began = time.perf_counter()
+    try:
+        with Association.open(peer, contexts, _TIMEOUTS, security, stopping) as association:
+            status = association.echo()
+            milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    except PeerError as error:
+        return _failed(EchoStage(error.stage), str(error))
+    except ContextNotAccepted:
+        return _failed(
+            EchoStage.NEGOTIATE,
+            f"{peer} takes the association but does not do C-ECHO (Verification)",
+        )
+    except Stopped as error:
+        return _failed(EchoStage.CONNECT, str(error))
+    if status != 0:
+        return _failed(EchoStage.ECHO, f"{peer} answered with the status 0x{status:04X}")
+    return EchoResult(
+        ok=True, stage=EchoStage.ECHO, latency_ms=milliseconds, detail=f"{peer} answered"
+    )
+
+
+def _failed(stage: EchoStage, detail: str) -> EchoResult:
+    return EchoResult(ok=False, stage=stage, latency_ms=None, detail=detail)

@@ -1,0 +1,130 @@
+"""What happens around every request: an id, headers that browsers obey, paths, who it is.
+
+Plain ASGI, because Starlette's base class would buffer streams and lose context variables.
+"""
+
+import re
+import uuid
+from urllib.parse import unquote
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dicom_router.log import Log, get_logger
+from services.api.access import Access
+from services.api.problems import Problem
+
+API = "/api/v1"
+DOCS = "/api/docs"
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# FastAPI's page is a few lines of its own and Swagger UI from where its makers publish it.
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "img-src data: https://fastapi.tiangolo.com; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+# An encoded slash in a segment is part of a name (a UID may contain anything), not a separator.
+_SLASH = "\x1f"
+
+log = get_logger()
+
+
+class RequestContext:
+    """Gives each request an id, which its log lines and its answer carry, and strict headers.
+
+    What nobody expected is logged with its traceback and answered with a problem document.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in _headers(scope["path"]).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            except Exception:
+                if started:
+                    raise
+                log.exception(Log.REQUEST_FAILED, method=scope["method"], path=scope["path"])
+                problem = Problem(500, f"The log says more: look for request {request_id}.")
+                await problem.response(scope)(scope, receive, send_with_headers)
+
+
+class Paths:
+    """Keeps `%2F` within its segment, and refuses NUL, which no database would take."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        raw = scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1")
+        query = scope.get("query_string", b"").decode("latin-1")
+        if "%00" in raw + query or "\0" in raw + query:
+            problem = Problem(422, "A path or a query can't contain NUL (%00).")
+            return await problem.response(scope)(scope, receive, send)
+        if "%2f" in raw.lower():
+            segments = (unquote(part).replace("/", _SLASH) for part in raw.split("/"))
+            scope["path"] = "/".join(segments)
+        return await self._app(scope, receive, send)
+
+
+class Authentication:
+    """Lets nobody unknown past: whatever is below /api/v1 needs a token or a session."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and f"{scope['path']}/".startswith(f"{API}/"):
+            try:
+                scope["state"]["principal"] = self._access.authenticate(Request(scope))
+            except Problem as problem:
+                return await problem.response(scope)(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+
+def segment(value: str) -> str:
+    """A path parameter as it was meant."""
+    return value.replace(_SLASH, "/")
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else uuid.uuid4().hex
+
+
+def _headers(path: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": _DOCS_POLICY if path == DOCS else _POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }

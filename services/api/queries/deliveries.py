@@ -1,0 +1,94 @@
+"""Deliveries: what destinations are owed, and how far that is."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy.orm import Session
+
+from dicom_router.models import (
+    Delivery,
+    DeliveryInstance,
+    DeliveryInstanceState,
+    DeliveryState,
+    UtcDateTime,
+)
+from services.api.paging import Cursor
+from services.api.problems import Problem
+
+ORDER = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class CountedDelivery:
+    """A delivery, and how many of its instances are there."""
+
+    row: Delivery
+    sent: int
+    total: int
+
+
+def deliveries(
+    session: Session,
+    states: Collection[DeliveryState],
+    destination: str,
+    after: Cursor | None,
+    limit: int,
+) -> list[CountedDelivery]:
+    """The next deliveries, newest first."""
+    query = select(Delivery)
+    if states:
+        query = query.where(Delivery.state.in_(states))
+    if destination:
+        query = query.where(Delivery.destination == destination)
+    if after is not None:
+        last = tuple_(literal(_moment(after.key), UtcDateTime()), literal(after.id))
+        query = query.where(tuple_(Delivery.created_at, Delivery.id) < last)
+    query = query.order_by(Delivery.created_at.desc(), Delivery.id.desc()).limit(limit)
+    return _counted(session, session.scalars(query).all())
+
+
+def cursor_of(delivery: Delivery) -> Cursor:
+    """Where a page that ends with this delivery ends."""
+    return Cursor(ORDER, delivery.created_at.isoformat(), delivery.id)
+
+
+def delivery(session: Session, delivery_id: str) -> Delivery | None:
+    """One delivery."""
+    return session.get(Delivery, delivery_id)
+
+
+def deliveries_of(session: Session, study_uids: Sequence[str]) -> dict[str, list[CountedDelivery]]:
+    """All deliveries of these studies, newest last."""
+    rows = session.scalars(
+        select(Delivery)
+        .where(Delivery.study_uid.in_(study_uids))
+        .order_by(Delivery.created_at, Delivery.revision, Delivery.id)
+    ).all()
+    found: dict[str, list[CountedDelivery]] = defaultdict(list)
+    for each in _counted(session, rows):
+        found[each.row.study_uid].append(each)
+    return found
+
+
+def _counted(session: Session, rows: Sequence[Delivery]) -> list[CountedDelivery]:
+    sent = func.count().filter(DeliveryInstance.state == DeliveryInstanceState.DELIVERED)
+    owed = func.count().filter(DeliveryInstance.state != DeliveryInstanceState.SUPERSEDED)
+    counts = {
+        delivery_id: (delivered, total)
+        for delivery_id, delivered, total in session.execute(
+            select(DeliveryInstance.delivery_id, sent, owed)
+            .where(DeliveryInstance.delivery_id.in_([row.id for row in rows]))
+            .group_by(DeliveryInstance.delivery_id)
+        )
+    }
+    return [CountedDelivery(row, *counts.get(row.id, (0, 0))) for row in rows]
+
+
+def _moment(key: str | int) -> datetime:
+    try:
+        return datetime.fromisoformat(str(key)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Problem.field("cursor", "it is none that this API gave out") from None

@@ -1,0 +1,67 @@
+"""Figures for metrics and checks, each from an index."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dicom_router.archive import ReceiptId
+from dicom_router.models import (
+    Delivery,
+    Destination,
+    DestinationOutage,
+    Receipt,
+    ReceiptState,
+    Study,
+)
+
+
+def studies_by_state(session: Session) -> dict[str, int]:
+    """How many studies are in each state."""
+    rows = session.execute(select(Study.state, func.count()).group_by(Study.state))
+    return {row.state: row[1] for row in rows}
+
+
+def deliveries_by_state(session: Session) -> dict[tuple[str, str], int]:
+    """How many deliveries each destination has in each state."""
+    rows = session.execute(
+        select(Delivery.destination, Delivery.state, func.count()).group_by(
+            Delivery.destination, Delivery.state
+        )
+    )
+    return {(destination, state): count for destination, state, count in rows}
+
+
+def destinations_down(session: Session) -> dict[str, bool]:
+    """Whether each destination is down."""
+    rows = session.execute(
+        select(Destination.name, DestinationOutage.destination).outerjoin(
+            DestinationOutage, DestinationOutage.destination == Destination.name
+        )
+    )
+    return {name: outage is not None for name, outage in rows}
+
+
+def receipts_before(session: Session, moment: datetime) -> int:
+    """How many receipts were received before a moment, by the time in their ids."""
+    query = select(func.count()).where(Receipt.receipt_id < _first_id(moment))
+    return session.scalar(query) or 0
+
+
+def receipts_since(session: Session, moment: datetime) -> int:
+    """How many receipts were received since a moment, by the time in their ids."""
+    query = select(func.count()).where(Receipt.receipt_id >= _first_id(moment))
+    return session.scalar(query) or 0
+
+
+def files_in_quarantine(session: Session) -> int:
+    """How many receipts ended in quarantine."""
+    states: Sequence[str] = (ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)
+    query = select(func.count()).where(Receipt.state.in_(states), Receipt.on_disk)
+    return session.scalar(query) or 0
+
+
+def _first_id(moment: datetime) -> str:
+    """What every receipt's id of this moment or later sorts after: they begin with their time."""
+    return str(ReceiptId(moment, "", 0)).partition("Z")[0]

@@ -1,0 +1,235 @@
+"""Studies, and what belongs to them."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from dicom_router.models import (
+    Association,
+    Receipt,
+    ReceiptState,
+    Series,
+    Study,
+    StudyState,
+    TimelineEntry,
+)
+from services.api.paging import Cursor
+from services.api.problems import Problem
+
+_KEYS: dict[str, InstrumentedAttribute[Any]] = {
+    "created_at": Study.created_at,
+    "patient_name": Study.patient_name,
+    "patient_id": Study.patient_id,
+    "study_date": Study.study_date,
+    "image_count": Study.image_count,
+    "size_bytes": Study.size_bytes,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFilter:
+    """Which studies; None and empty: all."""
+
+    q: str = ""
+    patient_id: str = ""
+    patient_name: str = ""
+    modality: str = ""
+    states: Collection[StudyState] = ()
+    sent: bool | None = None
+    received_from: datetime | None = None
+    received_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """What one association brought of a study."""
+
+    association_id: str
+    first_received_at: datetime
+    count: int
+    association: Association | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What came of the receipts of one revision of a study."""
+
+    revision: int
+    at: datetime
+    organized: int
+    duplicates: int
+    superseded: int
+    quarantined: int
+
+
+def studies(
+    session: Session, wanted: StudyFilter, sort: str, after: Cursor | None, limit: int
+) -> Sequence[Study]:
+    """The next studies in an order, `-` descending; the UID decides among equals."""
+    query = select(Study).where(*_conditions(wanted))
+    return session.scalars(_ordered(query, sort, after).limit(limit)).all()
+
+
+def cursor_of(study: Study, sort: str) -> Cursor:
+    """Where a page that ends with this study ends."""
+    key = getattr(study, sort.removeprefix("-"))
+    return Cursor(sort, key.isoformat() if isinstance(key, datetime) else key, study.study_uid)
+
+
+def study(session: Session, study_uid: str) -> Study | None:
+    """One study."""
+    return session.get(Study, study_uid)
+
+
+def series(
+    session: Session, study_uid: str, after: str, limit: int
+) -> Sequence[tuple[Series, int]]:
+    """A study's series, by UID, each with how many instances it has."""
+    rows = session.execute(
+        select(Series, func.count(Receipt.receipt_id))
+        .outerjoin(
+            Receipt,
+            and_(
+                Receipt.study_uid == Series.study_uid,
+                Receipt.series_uid == Series.series_uid,
+                Receipt.state == ReceiptState.ORGANIZED,
+            ),
+        )
+        .where(Series.study_uid == study_uid, Series.series_uid > after)
+        .group_by(Series.study_uid, Series.series_uid)
+        .order_by(Series.series_uid)
+        .limit(limit)
+    )
+    return [(found, count) for found, count in rows]
+
+
+def instances(session: Session, study_uid: str, after: str, limit: int) -> Sequence[Receipt]:
+    """A study's instances, by UID."""
+    return session.scalars(
+        select(Receipt)
+        .where(
+            Receipt.study_uid == study_uid,
+            Receipt.state == ReceiptState.ORGANIZED,
+            Receipt.sop_instance_uid > after,
+        )
+        .order_by(Receipt.sop_instance_uid)
+        .limit(limit)
+    ).all()
+
+
+def touches(session: Session, study_uid: str) -> list[Touch]:
+    """The associations that brought a study."""
+    first = func.min(Receipt.received_at)
+    found = session.execute(
+        select(Receipt.association_id, first, func.count())
+        .where(Receipt.study_uid == study_uid)
+        .group_by(Receipt.association_id)
+        .order_by(first)
+    ).all()
+    ids = [association_id for association_id, _at, _count in found]
+    known = {
+        each.association_id: each
+        for each in session.scalars(select(Association).where(Association.association_id.in_(ids)))
+    }
+    return [Touch(*row, known.get(row.association_id)) for row in found]
+
+
+def filings(session: Session, found: Study) -> list[Filing]:
+    """How a study's receipts ended, by revision; what has none yet counts for the next one."""
+    current = found.revision + (1 if found.receiving else 0)
+    revision = func.coalesce(Receipt.revision, max(current, 1))
+
+    def ended(state: ReceiptState) -> ColumnElement[int]:
+        return func.count().filter(Receipt.state == state)
+
+    rows = session.execute(
+        select(
+            revision,
+            func.max(Receipt.organized_at),
+            ended(ReceiptState.ORGANIZED),
+            ended(ReceiptState.DUPLICATE),
+            ended(ReceiptState.SUPERSEDED),
+            ended(ReceiptState.QUARANTINED),
+        )
+        .where(Receipt.study_uid == found.study_uid, Receipt.organized_at.is_not(None))
+        .group_by(revision)
+        .order_by(revision)
+    )
+    return [Filing(number, at, *counts) for number, at, *counts in rows if at is not None]
+
+
+def entries(session: Session, study_uid: str) -> Sequence[TimelineEntry]:
+    """What was noted of a study, in order."""
+    return session.scalars(
+        select(TimelineEntry)
+        .where(TimelineEntry.study_uid == study_uid)
+        .order_by(TimelineEntry.at, TimelineEntry.id)
+    ).all()
+
+
+def _ordered(query: Select[Study], sort: str, after: Cursor | None) -> Select[Study]:
+    column, descending = _KEYS[sort.removeprefix("-")], sort.startswith("-")
+    if after is not None:
+        key = literal(_key(column, after.key), column.type)
+        row, last = tuple_(column, Study.study_uid), tuple_(key, literal(after.id))
+        query = query.where(row < last if descending else row > last)
+    if descending:
+        return query.order_by(column.desc(), Study.study_uid.desc())
+    return query.order_by(column, Study.study_uid)
+
+
+def _key(column: InstrumentedAttribute[Any], given: str | int) -> Any:
+    """A cursor's key as the column has it."""
+    try:
+        if column.key == "created_at":
+            return datetime.fromisoformat(str(given)).astimezone(UTC)
+        if column.key in ("image_count", "size_bytes"):
+            return min(int(given), 2**31 - 1 if column.key == "image_count" else 2**63 - 1)
+    except (ValueError, OverflowError):
+        raise Problem.field("cursor", "it is none that this API gave out") from None
+    return str(given)
+
+
+def _conditions(wanted: StudyFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.q:
+        found.append(_mentions(wanted.q))
+    if wanted.patient_id:
+        found.append(Study.patient_id == wanted.patient_id)
+    if wanted.patient_name:
+        found.append(_named(wanted.patient_name))
+    if wanted.modality:
+        listed = cast(Study.modalities, String).contains(
+            json.dumps(wanted.modality), autoescape=True
+        )
+        found.append(or_(Study.modality == wanted.modality, listed))
+    if wanted.states:
+        found.append(Study.state.in_(wanted.states))
+    if wanted.sent is not None:
+        sent = Study.state == StudyState.SENT
+        found.append(sent if wanted.sent else ~sent)
+    if wanted.received_from:
+        found.append(Study.created_at >= wanted.received_from)
+    if wanted.received_before:
+        found.append(Study.created_at < wanted.received_before)
+    return found
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    within = (Study.patient_id, Study.accession_number, Study.study_description)
+    return or_(
+        Study.study_uid == text,
+        _named(text),
+        *(column.icontains(text, autoescape=True) for column in within),
+    )
+
+
+def _named(text: str) -> ColumnElement[bool]:
+    """Names are kept as in folders' names: whoever types DOE^JOHN or Doe John means DOE_JOHN."""
+    typed = "_".join(text.replace("^", " ").split())
+    return Study.patient_name.icontains(typed, autoescape=True)

@@ -1,0 +1,1 @@
+"""What is at which path; each module one resource."""

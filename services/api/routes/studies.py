@@ -1,0 +1,152 @@
+"""/studies: who was here, how far it is, and its story."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from dicom_router.models import Study as StudyRow
+from dicom_router.models import StudyState
+from services.api import views
+from services.api.context import LIMIT, Api, CursorText, Limit, Viewer
+from services.api.middleware import segment
+from services.api.paging import Cursor, next_cursor, parse_cursor
+from services.api.problems import Problem
+from services.api.queries import Session
+from services.api.queries import studies as queries
+from services.api.queries.deliveries import deliveries_of
+from services.api.queries.studies import StudyFilter
+from services.api.schemas import Instance, Page, Series, Study, StudySort, TimelineEntry
+
+router = APIRouter(prefix="/studies", tags=["studies"])
+
+_Moment = Annotated[datetime | date | None, Query(examples=["2026-01-22", "2026-01-22T14:15:30Z"])]
+
+
+async def _study_uid(
+    study_uid: Annotated[str, Path(description="Study Instance UID, percent-encoded.")],
+) -> str:
+    return segment(study_uid)
+
+
+StudyUid = Annotated[str, Depends(_study_uid)]
+
+
+async def _wanted(  # noqa: PLR0917 - FastAPI passes them by name
+    q: Annotated[
+        str, Query(description="In the patient's name or ID, accession number or description.")
+    ] = "",
+    patient_id: str = "",
+    patient_name: Annotated[str, Query(description="A part of it; case does not matter.")] = "",
+    modality: Annotated[str, Query(pattern=r"^[A-Za-z0-9_]{0,16}$", examples=["CT"])] = "",
+    state: Annotated[list[StudyState] | None, Query(description="Any of these.")] = None,
+    sent: bool | None = None,
+    received_from: _Moment = None,
+    received_to: _Moment = None,
+) -> StudyFilter:
+    return StudyFilter(
+        q=q,
+        patient_id=patient_id,
+        patient_name=patient_name,
+        modality=modality,
+        states=tuple(state or ()),
+        sent=sent,
+        received_from=_moment("received_from", received_from, timedelta(0)),
+        received_before=_moment("received_to", received_to, timedelta(days=1)),
+    )
+
+
+@router.get("", summary="List studies")
+def list_studies(
+    api: Api,
+    _who: Viewer,
+    wanted: Annotated[StudyFilter, Depends(_wanted)],
+    sort: StudySort = StudySort.NEWEST,
+    limit: Limit = LIMIT,
+    cursor: CursorText = None,
+) -> Page[Study]:
+    """The studies that fit all filters, on disk or not.
+
+    A time without a zone is the site's; a date as `received_to` includes that day.
+    """
+    after = parse_cursor(cursor, sort)
+    with api.database.read() as session:
+        rows = queries.studies(session, wanted, sort, after, limit + 1)
+        owed = deliveries_of(session, [row.study_uid for row in rows[:limit]])
+    shown = [views.study(row, owed.get(row.study_uid, [])) for row in rows[:limit]]
+    return Page(
+        items=shown, next=next_cursor(rows, limit, lambda row: queries.cursor_of(row, sort))
+    )
+
+
+@router.get("/{study_uid}", summary="One study")
+def get_study(api: Api, _who: Viewer, study_uid: StudyUid) -> Study:
+    """A study with all its deliveries."""
+    with api.database.read() as session:
+        row = _known(session, study_uid)
+        return views.study(row, deliveries_of(session, [study_uid]).get(study_uid, []))
+
+
+@router.get("/{study_uid}/series", summary="A study's series")
+def list_series(
+    api: Api, _who: Viewer, study_uid: StudyUid, limit: Limit = LIMIT, cursor: CursorText = None
+) -> Page[Series]:
+    """The series of a study, by UID."""
+    after = parse_cursor(cursor, "series")
+    with api.database.read() as session:
+        _known(session, study_uid)
+        rows = queries.series(session, study_uid, after.id if after else "", limit + 1)
+    shown = [views.series(row, images) for row, images in rows[:limit]]
+    return Page(
+        items=shown,
+        next=next_cursor(rows, limit, lambda row: Cursor("series", "", row[0].series_uid)),
+    )
+
+
+@router.get("/{study_uid}/instances", summary="A study's instances")
+def list_instances(
+    api: Api, _who: Viewer, study_uid: StudyUid, limit: Limit = LIMIT, cursor: CursorText = None
+) -> Page[Instance]:
+    """The instances of a study, by UID: of each the newest bytes received."""
+    after = parse_cursor(cursor, "instances")
+    with api.database.read() as session:
+        _known(session, study_uid)
+        rows = queries.instances(session, study_uid, after.id if after else "", limit + 1)
+    shown = [views.instance(row) for row in rows[:limit]]
+    return Page(
+        items=shown,
+        next=next_cursor(rows, limit, lambda row: Cursor("instances", "", row.sop_instance_uid)),
+    )
+
+
+@router.get("/{study_uid}/timeline", summary="A study's story")
+def get_timeline(api: Api, _who: Viewer, study_uid: StudyUid) -> list[TimelineEntry]:
+    """From the associations that brought it to each delivery, in order."""
+    with api.database.read() as session:
+        row = _known(session, study_uid)
+        return views.timeline(
+            queries.touches(session, study_uid),
+            queries.filings(session, row),
+            queries.entries(session, study_uid),
+        )
+
+
+def _known(session: Session, study_uid: str) -> StudyRow:
+    row = queries.study(session, study_uid)
+    if row is None:
+        raise Problem(404, "There is no such study; GET /api/v1/studies?q= finds what there is.")
+    return row
+
+
+def _moment(name: str, given: datetime | date | None, ahead: timedelta) -> datetime | None:
+    """A filter's moment, moved ahead a bit so that `to` includes it; without a zone: the site's."""
+    if given is None:
+        return None
+    try:
+        if not isinstance(given, datetime):
+            given = datetime.combine(given + ahead, time.min)
+        elif ahead:
+            given += timedelta(microseconds=1)
+        return given.astimezone(UTC)
+    except (OverflowError, ValueError, OSError):
+        raise Problem.field(name, "this is too long ago or too far ahead") from None

@@ -1,0 +1,382 @@
+"""The API's shapes, as clients see them in the OpenAPI document."""
+
+from enum import StrEnum
+from ipaddress import ip_network
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from dicom_router.models import DeliveryState, StudyState
+from dicom_router.settings import AeTitle, Port
+
+_Item = TypeVar("_Item")
+
+MOST_ITEMS = 500
+DEFAULT_ITEMS = 50
+
+
+class FieldError(BaseModel):
+    """One value that is not allowed."""
+
+    field: str = Field(examples=["port"])
+    message: str = Field(examples=["Input should be less than or equal to 65535"])
+
+
+class ProblemDetails(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str = Field(examples=["urn:dicomrouter:problem:404"])
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(
+        description="What is wrong, and what to do about it.",
+        examples=["There is no destination 'pacs'; GET /api/v1/destinations lists them."],
+    )
+    errors: list[FieldError] = Field([], description="The values that are not allowed, if any.")
+    request_id: str = Field(
+        description="The X-Request-ID of the answer; it is in the router's log lines, too.",
+        examples=["4b1c6a0fd0f14a6f9f3a6d6f2f8b0f7e"],
+    )
+
+
+class Page(BaseModel, Generic[_Item]):
+    """A part of a list. What arrives meanwhile neither repeats nor hides what was there."""
+
+    items: list[_Item]
+    next: str | None = Field(description="`cursor` for the next page; null on the last one.")
+
+
+# -- studies -----------------------------------------------------------------------------------
+
+
+class Reason(BaseModel):
+    """Why a delivery waits or has failed."""
+
+    kind: str = Field(
+        description="unreachable, rejected, aborted, timeout, refused, not-accepted, missing or "
+        "cancelled",
+        examples=["unreachable"],
+    )
+    dicom_status: int | None = Field(None, description="The C-STORE status, if there was one.")
+    text: str = Field(examples=["PACS at 10.0.0.5:104 refused the connection"])
+
+
+class Delivery(BaseModel):
+    """What one destination is owed of one revision of a study, and how far that is."""
+
+    id: str
+    study_uid: str
+    revision: int
+    destination: str = Field(examples=["default"])
+    state: DeliveryState
+    sent: int = Field(description="Instances the destination has.")
+    total: int = Field(description="Instances it is owed.")
+    attempt: int
+    next_attempt_at: AwareDatetime | None
+    reason: Reason | None
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+
+
+class Study(BaseModel):
+    """A study. The keys up to `sent_at` are those of `.metadata.json`, with the same values."""
+
+    folder: str = Field(examples=["20260122_141530_P001_DOE_JOHN"])
+    patient_id: str = Field(examples=["P001"])
+    patient_name: str = Field(examples=["DOE_JOHN"])
+    study_uid: str = Field(examples=["1.2.840.113704.1.111.5396.1769089135"])
+    study_date: str = Field(examples=["20260122"])
+    study_time: str = Field(examples=["141530"])
+    modality: str = Field(examples=["CT"])
+    created_at: str = Field(
+        description="Local time, as in the folder's name.", examples=["20260122_141530"]
+    )
+    image_count: int = Field(examples=[245])
+    study_description: str = Field(examples=["CHEST CT WITH CONTRAST"])
+    sent: bool = Field(description="Whether every destination has all it is owed.")
+    sent_at: str | None = Field(description="Local time.", examples=["20260122_141845"])
+    state: StudyState
+    accession_number: str
+    modalities: list[str] = Field(examples=[["CT", "SR"]])
+    series_count: int
+    size_bytes: int
+    on_disk: bool
+    revision: int = Field(description="0 until the study was complete for the first time.")
+    completeness: dict[str, Any] | None = Field(
+        description="The evidence by which the study was taken for complete."
+    )
+    deliveries: list[Delivery] = Field(description="All of them, newest last.")
+
+
+class Series(BaseModel):
+    """A series of a study."""
+
+    series_uid: str
+    modality: str
+    series_number: str
+    series_description: str
+    image_count: int
+
+
+class Instance(BaseModel):
+    """An instance of a study: the newest bytes received under its SOP Instance UID."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_uid: str
+    instance_number: str
+    transfer_syntax_uid: str
+    size_bytes: int
+    sha256: str = Field(description="Of the data set, without the file meta.")
+    file_name: str | None
+    on_disk: bool
+    revision: int | None = Field(description="The revision it belongs to; null until complete.")
+    received_at: AwareDatetime
+    receipt_id: str
+
+
+class TimelineEntry(BaseModel):
+    """Something that happened to a study; further keys depend on the event."""
+
+    model_config = ConfigDict(extra="allow")
+    at: AwareDatetime
+    event: str = Field(
+        description="received, organized, completed, delivery-started, delivered, "
+        "delivery-failed, …",
+        examples=["received"],
+    )
+    detail: str = Field(examples=["CT_ROOM_1 at 10.0.0.7 sent 245 images"])
+
+
+class StudySort(StrEnum):
+    """Orders of a list of studies; with `-` descending."""
+
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    PATIENT_NAME = "patient_name"
+    PATIENT_NAME_DESCENDING = "-patient_name"
+    PATIENT_ID = "patient_id"
+    PATIENT_ID_DESCENDING = "-patient_id"
+    STUDY_DATE = "study_date"
+    STUDY_DATE_DESCENDING = "-study_date"
+    IMAGE_COUNT = "image_count"
+    IMAGE_COUNT_DESCENDING = "-image_count"
+    SIZE = "size_bytes"
+    SIZE_DESCENDING = "-size_bytes"
+
+
+# -- destinations and senders ------------------------------------------------------------------
+
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9-]{1,40}$",
+        description="1 to 40 lower-case letters, digits and hyphens; never changed.",
+        examples=["pacs"],
+    ),
+]
+Host = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9:._%][A-Za-z0-9:._%-]{0,254}$",
+        description="A host name or IP address.",
+        examples=["10.0.0.5"],
+    ),
+]
+Title = Annotated[AeTitle, Field(description="1 to 16 characters, no backslash.")]
+
+
+def _a_network(text: str) -> str:
+    return str(ip_network(text, strict=False))
+
+
+Network = Annotated[str, AfterValidator(_a_network), Field(examples=["10.0.0.0/24"])]
+
+
+class _Given(BaseModel):
+    """What a client may send: unknown properties are an error, those only shown are left aside."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_only_shown(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
+
+
+_ONLY_SHOWN = {"managed_by", "down", "waiting", "created_at", "updated_at"}
+
+
+class DestinationSettings(_Given):
+    """Everything of a destination that may change."""
+
+    name: Name | None = Field(None, description="If given, the one in the path.")
+    kind: Literal["dimse"] = Field("dimse", description="How it is reached: C-STORE.")
+    host: Host
+    port: Port = Field(examples=[104])
+    ae_title: Title = Field(examples=["PACS"])
+    calling_ae_title: Title | Literal[""] = Field(
+        "", description="What the router calls itself there; empty: ROUTER_AE_TITLE."
+    )
+    enabled: bool = Field(True, description="false: nothing new is owed to it.")
+    paused: bool = Field(False, description="true: deliveries are made and wait.")
+    tls: bool = False
+
+
+class NewDestination(DestinationSettings):
+    """A destination to be created."""
+
+    name: Name
+
+
+class Down(BaseModel):
+    """A destination does not take images: since when, why, and when it is tried next."""
+
+    since: AwareDatetime
+    reason: Reason
+    next_probe_at: AwareDatetime
+
+
+class Destination(BaseModel):
+    """Where studies go, and whether it takes them."""
+
+    name: str = Field(examples=["default"])
+    kind: str = Field(examples=["dimse"])
+    host: str
+    port: int
+    ae_title: str
+    calling_ae_title: str
+    enabled: bool
+    paused: bool
+    tls: bool
+    managed_by: str | None = Field(
+        description="The variable that sets it, if one does: it can't be changed here then.",
+        examples=["TARGET_HOST"],
+    )
+    down: Down | None = Field(description="null while it takes images.")
+    waiting: int = Field(description="Deliveries that have not ended.")
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class SenderSettings(_Given):
+    """Everything of a sender that may change."""
+
+    name: Name | None = Field(None, description="If given, the one in the path.")
+    ae_title: Title = Field(examples=["CT_ROOM_1"])
+    addresses: list[Network] = Field(
+        [], max_length=100, description="Where it may call from (CIDR); empty: anywhere."
+    )
+    host: Host | Literal[""] = Field("", description="Where it can be echoed, if known.")
+    port: Port | None = None
+    settle_seconds: Annotated[float, Field(ge=0, le=86400)] | None = Field(
+        None, description="Its own ROUTER_STUDY_SETTLE_SECONDS."
+    )
+
+
+class NewSender(SenderSettings):
+    """A sender to be registered."""
+
+    name: Name
+
+
+class Sender(BaseModel):
+    """A known scanner."""
+
+    name: str = Field(examples=["ct-room-1"])
+    ae_title: str
+    addresses: list[str]
+    host: str
+    port: int | None
+    settle_seconds: float | None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class RegisteredSender(Sender):
+    """A sender just registered."""
+
+    also_registered: list[str] = Field(
+        description="Callers of the last 30 days, registered with the first sender so that "
+        "nobody is cut off."
+    )
+
+
+class EchoTarget(_Given):
+    """A peer to be asked whether it is there."""
+
+    host: Host
+    port: Port = Field(examples=[104])
+    ae_title: Title = Field(examples=["PACS"])
+
+
+class EchoStage(StrEnum):
+    """How far a C-ECHO came."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    NEGOTIATE = "negotiate"
+    ECHO = "echo"
+
+
+class EchoResult(BaseModel):
+    """What came of a C-ECHO."""
+
+    ok: bool
+    stage: EchoStage = Field(description="The last stage that was reached; it failed if not ok.")
+    latency_ms: float | None = Field(description="From connecting to the answer; null if not ok.")
+    detail: str = Field(examples=["PACS at 10.0.0.5:104 answered"])
+
+
+# -- the rest ----------------------------------------------------------------------------------
+
+
+class Session(BaseModel):
+    """A browser's session."""
+
+    name: str
+    role: str = Field(examples=["admin"])
+    expires_at: AwareDatetime
+
+
+class Accepted(BaseModel):
+    """A command was accepted; a service carries it out."""
+
+    id: str
+    command: str = Field(examples=["delivery-retry"])
+
+
+class RecordedEvent(BaseModel):
+    """An event, with its place in the record: `after` and `Last-Event-ID` continue from there."""
+
+    id: int
+    name: str = Field(examples=["study-complete"])
+    event: dict[str, Any] = Field(description="The CloudEvents 1.0 envelope.")
+
+
+class CheckStatus(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Check(BaseModel):
+    """Something that was looked at, and what to do about it unless it is ok."""
+
+    id: str = Field(examples=["database"])
+    title: str = Field(examples=["Database"])
+    status: CheckStatus
+    detail: str
+    fix: str = Field(description="Empty when there is nothing to do.")
+
+
+class Health(BaseModel):
+    """The state of this process."""
+
+    status: Literal["alive", "ready"]

@@ -1,0 +1,140 @@
+"""Rows as clients see them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from dicom_router.history import history_entry
+from dicom_router.models import Receipt, Sender, Series, Study
+from dicom_router.models import TimelineEntry as Entry
+from services.api import schemas
+from services.api.queries.deliveries import CountedDelivery
+from services.api.queries.destinations import DestinationStatus
+from services.api.queries.studies import Filing, Touch
+
+# Among entries of one moment, which came first.
+_ORDER = {"received": 0, "organized": 1}
+
+
+def study(row: Study, deliveries: Sequence[CountedDelivery]) -> schemas.Study:
+    """A study: what `.metadata.json` says, and more."""
+    return schemas.Study.model_validate(
+        {
+            **history_entry(row),
+            "state": row.state,
+            "accession_number": row.accession_number,
+            "modalities": row.modalities,
+            "series_count": row.series_count,
+            "size_bytes": row.size_bytes,
+            "on_disk": row.on_disk,
+            "revision": row.revision,
+            "completeness": row.completeness,
+            "deliveries": [delivery(each) for each in deliveries],
+        }
+    )
+
+
+def delivery(counted: CountedDelivery) -> schemas.Delivery:
+    """A delivery with its counts."""
+    row = counted.row
+    return schemas.Delivery.model_validate(
+        {**_columns(schemas.Delivery, row), "sent": counted.sent, "total": counted.total}
+    )
+
+
+def series(row: Series, images: int) -> schemas.Series:
+    """A series."""
+    return schemas.Series(
+        series_uid=row.series_uid,
+        modality=row.modality,
+        series_number=row.series_number,
+        series_description=row.series_description,
+        image_count=images,
+    )
+
+
+def instance(row: Receipt) -> schemas.Instance:
+    """An instance."""
+    return schemas.Instance.model_validate(
+        {**_columns(schemas.Instance, row), "size_bytes": row.size}
+    )
+
+
+def destination(status: DestinationStatus) -> schemas.Destination:
+    """A destination, and whether it is down."""
+    values = {**_columns(schemas.Destination, status.row), "waiting": status.waiting}
+    if status.outage is not None:
+        values["down"] = _columns(schemas.Down, status.outage)
+    return schemas.Destination.model_validate({"down": None, **values})
+
+
+def sender(row: Sender) -> schemas.Sender:
+    """A sender."""
+    return schemas.Sender.model_validate(_columns(schemas.Sender, row))
+
+
+def timeline(
+    touches: Sequence[Touch], filings: Sequence[Filing], entries: Sequence[Entry]
+) -> list[schemas.TimelineEntry]:
+    """A study's story, in order: what its receipts tell, and what was noted."""
+    told = [
+        *(_received(each) for each in touches),
+        *(_organized(each) for each in filings),
+        *(_noted(each) for each in entries),
+    ]
+    return sorted(told, key=lambda entry: (entry.at, _ORDER.get(entry.event, 2)))
+
+
+def _received(touch: Touch) -> schemas.TimelineEntry:
+    known = touch.association
+    caller = known.calling_ae_title if known else "an unknown caller"
+    where = f" at {known.peer_address}" if known and known.peer_address else ""
+    ended = f"; the association was {known.outcome}" if known and known.outcome else ""
+    more = _columns(_AssociationFacts, known) if known else {}
+    return _entry(
+        touch.first_received_at,
+        "received",
+        f"{caller}{where} sent {_images(touch.count)}{ended}",
+        {**more, "association_id": touch.association_id, "instances": touch.count},
+    )
+
+
+class _AssociationFacts(BaseModel):
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    receiver: str
+    outcome: str | None
+
+
+def _organized(filing: Filing) -> schemas.TimelineEntry:
+    aside = {
+        "duplicates": filing.duplicates,
+        "superseded": filing.superseded,
+        "quarantined": filing.quarantined,
+    }
+    found = {name: count for name, count in aside.items() if count}
+    parts = [f"{_images(filing.organized)} in the study's folder"]
+    parts += [f"{count} {name}" for name, count in found.items()]
+    values = {"revision": filing.revision, "instances": filing.organized, **found}
+    return _entry(filing.at, "organized", ", ".join(parts), values)
+
+
+def _noted(entry: Entry) -> schemas.TimelineEntry:
+    return _entry(entry.at, entry.event, entry.detail, entry.data)
+
+
+def _entry(at: datetime, event: str, detail: str, more: dict[str, Any]) -> schemas.TimelineEntry:
+    known = {"at": at, "event": event, "detail": detail}
+    return schemas.TimelineEntry.model_validate({**more, **known})
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+def _columns(shape: type[BaseModel], row: object) -> dict[str, Any]:
+    """The row's columns that are called as the shape's fields are."""
+    return {name: getattr(row, name) for name in shape.model_fields if hasattr(row, name)}
