@@ -1,6 +1,7 @@
 """A bus of each kind for the suite that both must pass, and a broker that may be ill-treated."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ def make_bus(amqp_url: str) -> Iterator[MakeBus]:
     """Makes buses on a virtual host of the test's own, and closes them."""
     buses: list[RabbitBus] = []
 
-    def make(name: str = "organizer@testhost:4711", **options: float) -> RabbitBus:
-        buses.append(RabbitBus(amqp_url, name=name, **options))  # type: ignore[arg-type]
+    def make(name: str = "organizer@testhost:4711", **options: Any) -> RabbitBus:
+        buses.append(RabbitBus(amqp_url, name=name, **options))
         return buses[-1]
 
     yield make
