@@ -57,6 +57,8 @@ class Log(StrEnum):
     DESTINATION_DOWN = "destination.down"
     DESTINATION_UP = "destination.up"
     DESTINATION_CONFIGURED = "destination.configured"
+    DESTINATION_NONE = "destination.none"
+    SENDERS_REGISTERED = "senders.registered"
 
     REQUEST_FAILED = "request.failed"
 
