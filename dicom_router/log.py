@@ -54,6 +54,7 @@ class Log(StrEnum):
     DELIVERY_ENDED = "delivery.ended"
     DELIVERY_RETRYING = "delivery.retrying"
     DELIVERY_FAILED = "delivery.failed"
+    DELIVERY_LEFT = "delivery.left"
     DESTINATION_DOWN = "destination.down"
     DESTINATION_UP = "destination.up"
     DESTINATION_CONFIGURED = "destination.configured"

@@ -1,0 +1,1 @@
+"""One folder, one process, one container; services meet only at events."""

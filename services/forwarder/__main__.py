@@ -1,0 +1,132 @@
+"""Wires the forwarder: what it consumes, and what it does from time to time."""
+
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from functools import partial
+
+from dicom_router import process
+from dicom_router.archive import Archive
+from dicom_router.bus import Bus, Consumer
+from dicom_router.database import Database
+from dicom_router.dimse import RequestorTimeouts
+from dicom_router.outbox import OutboxRelay
+from dicom_router.settings import Settings
+from dicom_router.tasks import Task
+from services.forwarder.deliveries import Deliveries
+from services.forwarder.destinations import Destinations, Worker
+from services.forwarder.handlers import COMMANDS, STUDY_COMPLETE, Handlers
+from services.forwarder.outages import Outages
+from services.forwarder.owing import Owing
+from services.forwarder.sending import Sender
+from services.forwarder.sweep import Sweep
+from services.forwarder.writing import SERVICE, Clock, Stopping, Writer, utcnow
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a forwarder looks for what no message told it, in seconds."""
+
+    work: float = 1.0  # is anything due?
+    reload: float = 2.0  # has another forwarder been told of a new destination?
+    renew: float = 10.0  # a third of a lease
+    relay: float = 1.0
+    sweep: float = 60.0
+
+
+_PACE, _TIMEOUTS = Pace(), RequestorTimeouts()
+
+
+class Forwarder:
+    """One forwarder; any number of them may share the queues, the database and the folder."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        pace: Pace,
+        timeouts: RequestorTimeouts,
+    ) -> None:
+        name = process.instance_name(SERVICE)
+        self._bus = bus
+        self._stopping = Stopping()
+        self._relay = OutboxRelay(database, bus, SERVICE)
+        source = f"/forwarder/{name.partition('@')[2]}"
+        writer = Writer(database, self._relay, source, clock, self._stopping)
+        # A process that is restarted may get the same name: leases are those of one life.
+        deliveries = Deliveries(writer, f"{name}#{uuid.uuid4().hex[:8]}")
+        outages, owing = Outages(writer), Owing(writer)
+        sender = Sender(Archive(settings.data_dir), deliveries, outages, self._stopping, timeouts)
+        new_worker = partial(
+            Worker,
+            writer=writer,
+            sender=sender,
+            own_ae_title=settings.ae_title,
+            every=pace.work,
+        )
+        self._destinations = Destinations(bus, writer, new_worker)
+        sweep = Sweep(writer, owing, deliveries, self._destinations)
+
+        self._reload_task = Task("destinations", self._destinations.reload, every=pace.reload)
+        self._sweep_task = Task("sweep", sweep.run, every=pace.sweep)
+        self._renew_task = Task("leases", deliveries.renew, every=pace.renew)
+        self._relay_task = Task(
+            "outbox", self._relay.relay, every=pace.relay, wake=self._relay.woken
+        )
+        self._handlers = Handlers(owing, deliveries, outages, self._destinations, self._sweep_task)
+        self._consumers: list[Consumer] = []
+
+    def start(self) -> None:
+        """Begin to work: first the queues of the destinations, so that no wake-up misses them."""
+        self._destinations.reload()
+        for task in self._tasks():
+            task.start()
+        self._consumers = [
+            self._bus.consume(
+                STUDY_COMPLETE,
+                self._handlers.on_study_complete,
+                on_connected=self._sweep_task.wake,
+            ),
+            self._bus.consume(COMMANDS, self._handlers.on_command),
+        ]
+
+    def stop(self, timeout: float) -> None:
+        """Finish the images in hand, record them, give the rest back, publish what that led to."""
+        deadline = time.monotonic() + timeout
+        self._stopping.set()
+        for consumer in self._consumers:
+            consumer.stop(max(0.1, deadline - time.monotonic()))
+        self._destinations.stop(max(0.1, deadline - time.monotonic() - 1.0))
+        self._relay.wake()
+        for task in self._tasks():
+            task.stop(max(0.1, deadline - time.monotonic()))
+        self._stopping.close()
+
+    def _tasks(self) -> tuple[Task, ...]:
+        """In the order in which they are to stop: those that publish last."""
+        return self._reload_task, self._sweep_task, self._renew_task, self._relay_task
+
+
+def build(
+    settings: Settings,
+    database: Database,
+    bus: Bus,
+    *,
+    clock: Clock = utcnow,
+    pace: Pace = _PACE,
+    timeouts: RequestorTimeouts = _TIMEOUTS,
+) -> Forwarder:
+    """A forwarder that works with these; `clock` decides what is due, `pace` how often it looks."""
+    return Forwarder(settings, database, bus, clock, pace, timeouts)
+
+
+def main() -> int:
+    """Run the forwarder; the exit code."""
+    return process.run(SERVICE, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

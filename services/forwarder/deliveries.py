@@ -1,0 +1,471 @@
+"""Keeps the account of deliveries: who sends what, what arrived, what follows from what did not.
+
+A forwarder sends only what it holds the lease of. That an image has arrived is recorded whoever
+holds the lease by then; all else is left to the holder.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from dicom_router.errors import Unavailable
+from dicom_router.events import DeliveryFailed, DeliveryReason, Payload, StudyForwarded, message
+from dicom_router.ledger import lock_study, note, refresh_state
+from dicom_router.log import Log, get_logger
+from dicom_router.models import (
+    OPEN_DELIVERY_STATES,
+    Delivery,
+    DeliveryInstanceState,
+    DeliveryState,
+    Study,
+)
+from dicom_router.retry import RETRY_DELAYS_SECONDS, retry_delay
+from services.forwarder import policy, queries
+from services.forwarder.messages import Due, dead_letter, wake_up, wake_up_later
+from services.forwarder.policy import Failure, Tally, TryLater
+from services.forwarder.queries import Claim, Delivered, Item, Transaction
+from services.forwarder.writing import Writer
+
+LEASE = timedelta(seconds=30)  # renewed every 10 s and with every batch
+
+_CANDIDATES = 8  # other forwarders may be faster at some of them
+
+Change = Callable[[Transaction, Study, Delivery, datetime], bool]
+
+log = get_logger()
+
+
+class Deliveries:
+    """The deliveries, as one forwarder called `owner` works on them. Thread-safe."""
+
+    def __init__(self, writer: Writer, owner: str) -> None:
+        self._writer, self._owner = writer, owner
+        self._lock = threading.Lock()
+        self._in_hand: set[str] = set()
+
+    # -- claiming ------------------------------------------------------------------------------
+
+    def claim(self, delivery_id: str, study_uid: str, *, probing: bool = False) -> Claim | None:
+        """Take the lease on a delivery that is due; None if it is not, or another was faster."""
+        claim = self._writer.write(
+            lambda session, now: self._claim(session, delivery_id, study_uid, probing, now)
+        )
+        if claim is not None:
+            with self._lock:
+                self._in_hand.add(claim.delivery_id)
+        return claim
+
+    def claim_next(self, destination: str, *, probing: bool = False) -> Claim | None:
+        """Take the lease on what has been due at a destination for longest."""
+        with self._writer.database.read() as session:
+            due = queries.due_deliveries(
+                session, destination, self._writer.clock(), _CANDIDATES, innocent_first=probing
+            )
+        claims = (self.claim(*each, probing=probing) for each in due)
+        return next((claim for claim in claims if claim is not None), None)
+
+    def claim_woken(self, delivery_id: str) -> Claim | None:
+        """Take the lease on the delivery that a message is about."""
+        with self._writer.database.read() as session:
+            study_uid = queries.study_of(session, delivery_id)
+        return self.claim(delivery_id, study_uid) if study_uid is not None else None
+
+    def renew(self) -> None:
+        """Keep the leases on all that is in hand."""
+        with self._lock:
+            in_hand = set(self._in_hand)
+        if in_hand:
+            self._writer.write(
+                lambda session, now: queries.renew(session, in_hand, self._owner, now + LEASE)
+            )
+
+    def put_down(self, claim: Claim) -> None:
+        """Renew the lease no longer."""
+        with self._lock:
+            self._in_hand.discard(claim.delivery_id)
+
+    def _claim(
+        self,
+        session: Transaction,
+        delivery_id: str,
+        study_uid: str,
+        probing: bool,
+        now: datetime,
+    ) -> Claim | None:
+        study = lock_study(session, study_uid)
+        if study is None or study.held or study.deleted:
+            return None
+        delivery = queries.lease(session, delivery_id, self._owner, now, now + LEASE)
+        if delivery is None:
+            return None
+        queries.drop_superseded(session, delivery_id)
+        items = tuple(queries.waiting_items(session, delivery_id))
+        tally = queries.tally(session, delivery_id)
+        refresh_state(session, study, now)
+        claim = Claim(
+            delivery_id=delivery_id,
+            study_uid=study_uid,
+            revision=delivery.revision,
+            destination=delivery.destination,
+            folder=study.folder,
+            modality=study.modality,
+            total=tally.total,
+            items=items,
+        )
+        if not probing:
+            _note_start(session, claim, now)
+        return claim
+
+    # -- while sending -------------------------------------------------------------------------
+
+    def started(self, claim: Claim) -> None:
+        """A probe got through, and the delivery goes on from there."""
+        self._writer.insist(lambda session, now: _note_start(session, claim, now))
+
+    def record(self, claim: Claim, delivered: Sequence[Delivered]) -> bool:
+        """Record what has arrived; whether the next image may be sent."""
+
+        def work(session: Transaction, now: datetime) -> bool:
+            queries.renew(session, [claim.delivery_id], self._owner, now + LEASE)
+            if delivered:
+                queries.record_delivered(session, claim.delivery_id, delivered, now)
+            return queries.may_go_on(session, claim.delivery_id, self._owner)
+
+        return self._writer.insist(work)
+
+    def may_go_on(self, claim: Claim) -> bool:
+        """Whether the next image may be sent; when that can't be told, the next record tells."""
+        try:
+            with self._writer.database.read() as session:
+                return queries.may_go_on(session, claim.delivery_id, self._owner)
+        except Unavailable as error:
+            log.warning(Log.TASK_WAITING, task="delivery", why=str(error))
+            return True
+
+    def fail(self, claim: Claim, item: Item, failure: Failure) -> None:
+        """Record an instance's own failure: it waits for its next attempt, or has failed."""
+
+        def work(session: Transaction, _now: datetime) -> None:
+            instance = queries.waiting_instance(session, claim.delivery_id, item.receipt_id)
+            if instance is None:
+                return
+            if not queries.is_current(session, item.receipt_id):
+                instance.state = DeliveryInstanceState.SUPERSEDED
+                return
+            instance.attempts = item.attempts + 1
+            instance.dicom_status = failure.reason.dicom_status
+            instance.detail = failure.detail
+            if retry_delay(instance.attempts) is None:
+                instance.state = DeliveryInstanceState.FAILED
+
+        self._writer.insist(work)
+
+    # -- when an attempt is over ---------------------------------------------------------------
+
+    def conclude(self, claim: Claim, failure: Failure | None) -> None:
+        """Every instance was tried: the delivery has ended, or is tried again later.
+
+        `failure` is the last one of this attempt.
+        """
+
+        def work(session: Transaction, now: datetime) -> None:
+            study, delivery = self._held(session, claim)
+            if study is None or delivery is None:
+                return
+            queries.drop_superseded(session, claim.delivery_id)
+            tally = queries.tally(session, claim.delivery_id)
+            delivery.lease_owner = delivery.lease_until = None
+            ending = policy.ending(tally, now)
+            if isinstance(ending, TryLater):
+                self._try_later(session, claim, delivery, ending, failure, now)
+            elif ending is policy.Ended.FAILED:
+                self._failed(session, claim, delivery, tally, failure, now)
+            else:
+                self._delivered(session, claim, delivery, tally, now)
+            refresh_state(session, study, now)
+
+        self._writer.insist(work)
+
+    def interrupt(self, claim: Claim, reason: DeliveryReason, *, probing: bool) -> None:
+        """The destination went down: the delivery waits until it is up, and uses up no attempt.
+
+        `probing`: it was down before, and its studies' timelines have been told so.
+        """
+
+        def work(session: Transaction, now: datetime) -> None:
+            study, delivery = self._held(session, claim)
+            if study is None or delivery is None:
+                return
+            self._release(session, delivery, now)
+            delivery.reason = queries.reason_row(reason)
+            if not probing:
+                tally = queries.tally(session, claim.delivery_id)
+                _note_failure(session, claim, delivery, tally, reason.text, reason, now)
+            due = _due(claim)
+            self._writer.publish(session, wake_up_later(due, self._writer.source, now))
+            refresh_state(session, study, now)
+            log.info(
+                Log.DELIVERY_RETRYING, delivery=claim.delivery_id, why=reason.text, attempt=None
+            )
+
+        self._writer.insist(work)
+
+    def give_back(self, claim: Claim) -> None:
+        """Stop in the middle: whoever is free goes on as soon as it may be."""
+
+        def work(session: Transaction, now: datetime) -> None:
+            study, delivery = self._held(session, claim)
+            if study is None or delivery is None:
+                return
+            self._release(session, delivery, now)
+            self._writer.publish(session, wake_up(_due(claim), self._writer.source, now))
+            refresh_state(session, study, now)
+
+        self._writer.insist(work)
+
+    def _held(self, session: Transaction, claim: Claim) -> tuple[Study | None, Delivery | None]:
+        """Study and delivery, locked, if the lease is still ours."""
+        study = lock_study(session, claim.study_uid)
+        if study is None or not queries.holds(session, claim.delivery_id, self._owner):
+            return None, None
+        return study, queries.get_delivery(session, claim.delivery_id)
+
+    @staticmethod
+    def _release(session: Transaction, delivery: Delivery, now: datetime) -> None:
+        """Open to all again, due at once; `retrying` once something of it was sent or tried."""
+        tally = queries.tally(session, delivery.id)
+        begun = tally.delivered or tally.failed or tally.attempts
+        delivery.state = DeliveryState.RETRYING if begun else DeliveryState.WAITING
+        delivery.next_attempt_at = now
+        delivery.lease_owner = delivery.lease_until = None
+
+    def _delivered(
+        self,
+        session: Transaction,
+        claim: Claim,
+        delivery: Delivery,
+        tally: Tally,
+        now: datetime,
+    ) -> None:
+        seconds = max(0.0, (now - (delivery.started_at or now)).total_seconds())
+        _end(delivery, DeliveryState.DELIVERED, None, now)
+        text = f"{_progress(claim, tally)} in {policy.spoken(seconds)}"
+        note(session, claim.study_uid, now, "delivered", text, **_about(claim, tally))
+        event = StudyForwarded(
+            study_uid=claim.study_uid,
+            revision=claim.revision,
+            destination=claim.destination,
+            delivered=tally.delivered,
+            total=tally.total,
+            duration_seconds=seconds,
+        )
+        self._announce(session, event, now, claim, modality=claim.modality)
+        log.info(Log.DELIVERY_ENDED, delivery=claim.delivery_id, images=tally.delivered)
+
+    def _try_later(
+        self,
+        session: Transaction,
+        claim: Claim,
+        delivery: Delivery,
+        later: TryLater,
+        failure: Failure | None,
+        now: datetime,
+    ) -> None:
+        reason = self._reason(session, claim, failure)
+        delivery.state, delivery.attempt = DeliveryState.RETRYING, later.attempt
+        delivery.next_attempt_at = later.at
+        delivery.reason = queries.reason_row(reason)
+        self._tell_failure(session, claim, delivery, reason, failure, now, final=False)
+        seconds = round((later.at - now).total_seconds())
+        wake = wake_up_later(
+            _due(claim), self._writer.source, now, seconds=seconds, attempt=later.attempt
+        )
+        self._writer.publish(session, wake)
+        log.warning(
+            Log.DELIVERY_RETRYING,
+            delivery=claim.delivery_id,
+            why=reason.text,
+            attempt=later.attempt,
+        )
+
+    def _failed(
+        self,
+        session: Transaction,
+        claim: Claim,
+        delivery: Delivery,
+        tally: Tally,
+        failure: Failure | None,
+        now: datetime,
+    ) -> None:
+        reason = self._reason(session, claim, failure)
+        delivery.attempt = len(RETRY_DELAYS_SECONDS) + 1
+        _end(delivery, DeliveryState.FAILED, reason, now)
+        self._tell_failure(session, claim, delivery, reason, failure, now, final=True)
+        letter = dead_letter(
+            _due(claim),
+            self._writer.source,
+            now,
+            reason,
+            attempt=delivery.attempt,
+            first_failed_at=delivery.started_at or now,
+        )
+        self._writer.publish(session, letter)
+        log.error(
+            Log.DELIVERY_FAILED, delivery=claim.delivery_id, why=reason.text, images=tally.failed
+        )
+
+    def _tell_failure(
+        self,
+        session: Transaction,
+        claim: Claim,
+        delivery: Delivery,
+        reason: DeliveryReason,
+        failure: Failure | None,
+        now: datetime,
+        *,
+        final: bool,
+    ) -> None:
+        tally = queries.tally(session, claim.delivery_id)
+        detail = failure.detail if failure else reason.text
+        _note_failure(session, claim, delivery, tally, detail, reason, now)
+        event = DeliveryFailed(
+            study_uid=claim.study_uid,
+            revision=claim.revision,
+            destination=claim.destination,
+            reason=reason,
+            attempt=delivery.attempt,
+            final=final,
+            next_attempt_at=delivery.next_attempt_at,
+        )
+        self._announce(session, event, now, claim)
+
+    @staticmethod
+    def _reason(session: Transaction, claim: Claim, failure: Failure | None) -> DeliveryReason:
+        """Why images are missing; when none failed in this attempt, one that did before says it."""
+        if failure is not None:
+            return failure.reason
+        status = queries.status_of_failed(session, claim.delivery_id)
+        return policy.failed_before(claim.destination, status).reason
+
+    def _announce(
+        self,
+        session: Transaction,
+        event: Payload,
+        now: datetime,
+        claim: Claim,
+        modality: str = "",
+    ) -> None:
+        self._writer.publish(
+            session,
+            message(
+                event,
+                id=uuid.uuid4().hex,
+                source=self._writer.source,
+                time=now,
+                modality=modality,
+                correlation_id=claim.delivery_id,
+            ),
+        )
+
+    # -- what a person asks for ----------------------------------------------------------------
+
+    def retry(self, delivery_id: str) -> str | None:
+        """Try a delivery again now, with all its attempts; its destination, if that can be."""
+        return self._change(delivery_id, self._retry)
+
+    def cancel(self, delivery_id: str, why: str) -> str | None:
+        """Stop trying a delivery; its destination if it was open. It never counts as delivered."""
+
+        def cancel(session: Transaction, _study: Study, delivery: Delivery, now: datetime) -> bool:
+            if delivery.state not in OPEN_DELIVERY_STATES:
+                return False
+            reason = DeliveryReason(kind="cancelled", text=why)
+            _end(delivery, DeliveryState.CANCELLED, reason, now)
+            note(
+                session,
+                delivery.study_uid,
+                now,
+                "delivery-cancelled",
+                why,
+                destination=delivery.destination,
+                revision=delivery.revision,
+            )
+            return True
+
+        return self._change(delivery_id, cancel)
+
+    def _retry(self, session: Transaction, study: Study, delivery: Delivery, now: datetime) -> bool:
+        if study.deleted or delivery.state in (DeliveryState.DELIVERED, DeliveryState.SENDING):
+            return False
+        queries.reset_failed(session, delivery.id)
+        delivery.state, delivery.attempt, delivery.reason = DeliveryState.WAITING, 0, None
+        delivery.next_attempt_at, delivery.finished_at = now, None
+        due = Due(delivery.id, delivery.study_uid, delivery.destination)
+        self._writer.publish(session, wake_up(due, self._writer.source, now))
+        return True
+
+    def _change(self, delivery_id: str, change: Change) -> str | None:
+        def work(session: Transaction, now: datetime) -> str | None:
+            study = lock_study(session, queries.study_of(session, delivery_id) or "")
+            delivery = queries.get_delivery(session, delivery_id)
+            if study is None or delivery is None or not change(session, study, delivery, now):
+                return None
+            refresh_state(session, study, now)
+            return delivery.destination
+
+        return self._writer.write(work)
+
+
+def _end(
+    delivery: Delivery, state: DeliveryState, reason: DeliveryReason | None, now: datetime
+) -> None:
+    delivery.state, delivery.reason = state, queries.reason_row(reason)
+    delivery.next_attempt_at, delivery.finished_at = None, now
+    delivery.lease_owner = delivery.lease_until = None
+
+
+def _due(claim: Claim) -> Due:
+    return Due(claim.delivery_id, claim.study_uid, claim.destination)
+
+
+def _progress(claim: Claim, tally: Tally) -> str:
+    return f"{claim.destination}: {tally.delivered} of {tally.total} images"
+
+
+def _about(claim: Claim, tally: Tally) -> dict[str, object]:
+    return {
+        "destination": claim.destination,
+        "revision": claim.revision,
+        "delivered": tally.delivered,
+        "total": tally.total,
+    }
+
+
+def _note_start(session: Transaction, claim: Claim, now: datetime) -> None:
+    text = f"{claim.destination}: {len(claim.items)} of {claim.total} images to send"
+    about = {"destination": claim.destination, "revision": claim.revision}
+    note(session, claim.study_uid, now, "delivery-started", text, **about)
+
+
+def _note_failure(
+    session: Transaction,
+    claim: Claim,
+    delivery: Delivery,
+    tally: Tally,
+    why: str,
+    reason: DeliveryReason,
+    now: datetime,
+) -> None:
+    retry_at = delivery.next_attempt_at
+    note(
+        session,
+        claim.study_uid,
+        now,
+        "delivery-failed",
+        f"{_progress(claim, tally)}; {why}",
+        **_about(claim, tally),
+        reason=reason.model_dump(mode="json"),
+        attempt=delivery.attempt,
+        next_attempt_at=retry_at.isoformat() if retry_at else None,
+    )

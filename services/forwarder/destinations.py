@@ -1,0 +1,275 @@
+"""One worker for each destination, so that one that is down or slow delays no other.
+
+A worker sends what is due until nothing is, then sleeps until a message wakes it or a moment has
+passed. Every forwarder has a worker for every destination; leases in the database keep them apart.
+"""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dicom_router.archive import DiskTrouble
+from dicom_router.bus import Bus, Consumer, NotYet
+from dicom_router.dimse import (
+    VERIFICATION,
+    Association,
+    PeerAddress,
+    PeerError,
+    Stopped,
+)
+from dicom_router.events import DeliveryDue, Message, expect
+from dicom_router.log import Log, get_logger
+from dicom_router.tasks import Task
+from services.forwarder import queries
+from services.forwarder.messages import delivery_queue
+from services.forwarder.outages import reason_of
+from services.forwarder.queries import Claim, Standing
+from services.forwarder.sending import Attempt, Sender, Why
+from services.forwarder.writing import Writer
+
+_IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"  # what every Verification SCP takes (PS3.4 A.2)
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker does next: send a claimed delivery, or without one ask whether anyone is there.
+
+    `probing`: the destination was down when this was taken up.
+    """
+
+    destination: Standing
+    claim: Claim | None
+    probing: bool
+
+
+class Worker:
+    """Sends to one destination, one delivery at a time; a thread of its own."""
+
+    def __init__(
+        self, name: str, writer: Writer, sender: Sender, own_ae_title: str, every: float
+    ) -> None:
+        self.name = name
+        self._writer, self._sender = writer, sender
+        self._deliveries, self._outages = sender.deliveries, sender.outages
+        self._own_ae_title = own_ae_title
+        self._lock = threading.Lock()  # over the next two, and while work is being chosen
+        self._given: Work | None = None
+        self._busy = False
+        self._task = Task(f"deliver {name}", self._work_off, every=every)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._task.start()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._task.wake()
+
+    def stop(self, timeout: float) -> bool:
+        """Finish the image in hand; whether that ended within `timeout` seconds."""
+        ended = self._task.stop(timeout)
+        with self._lock:
+            given, self._given = self._given, None
+        if given is not None and given.claim is not None:
+            self._deliveries.put_down(given.claim)
+            self._deliveries.give_back(given.claim)
+        return ended
+
+    def offer(self, delivery_id: str) -> bool:
+        """Take this delivery up now; False if it is not due, or the worker is busy."""
+        with self._lock:
+            if self._busy or self._sender.stopping.is_set():
+                return False
+            destination = self._standing()
+            if destination is None or destination.paused or destination.outage:
+                return False
+            claim = self._deliveries.claim_woken(delivery_id)
+            if claim is None:
+                return False
+            self._busy, self._given = True, Work(destination, claim, probing=False)
+        self._task.wake()
+        return True
+
+    def _work_off(self) -> None:
+        """Do what is due, until nothing is."""
+        while not self._sender.stopping.is_set():
+            with self._lock:
+                work = self._given or self._next()
+                self._given, self._busy = None, work is not None
+            if work is None:
+                return
+            try:
+                self._do(work)
+            finally:
+                self._busy = False
+
+    def _next(self) -> Work | None:
+        destination = self._standing()
+        if destination is None or destination.paused:
+            return None
+        if destination.outage is None:
+            claim = self._deliveries.claim_next(self.name)
+            return Work(destination, claim, probing=False) if claim else None
+        if destination.outage.next_probe_at > self._writer.clock():
+            return None
+        if not self._outages.take_probe(self.name):
+            return None
+        by_image = destination.outage.probe == "image"
+        claim = self._deliveries.claim_next(self.name, probing=True) if by_image else None
+        return Work(destination, claim, probing=True)
+
+    def _standing(self) -> Standing | None:
+        with self._writer.database.read() as session:
+            return queries.standing(session, self.name)
+
+    def _do(self, work: Work) -> None:
+        if work.claim is None:
+            return self._echo(work.destination)
+        try:
+            self._send(work, work.claim)
+        except DiskTrouble:
+            self._deliveries.give_back(work.claim)
+            raise
+        finally:
+            self._deliveries.put_down(work.claim)
+
+    def _send(self, work: Work, claim: Claim) -> None:
+        came_up = False
+
+        def on_answer() -> None:
+            nonlocal came_up
+            if work.probing:
+                came_up = True
+                self._outages.came_up(self.name)
+                self._deliveries.started(claim)
+
+        log.info(Log.DELIVERY_STARTED, delivery=claim.delivery_id, images=len(claim.items))
+        peer, tls = self._peer(work.destination), _tls(work.destination)
+        attempt = Attempt(self._sender, claim, peer, tls, on_answer)
+        end = attempt.run()
+        if end.why is Why.TRIED:
+            self._deliveries.conclude(claim, attempt.last_failure)
+        elif end.reason is not None:
+            self._deliveries.interrupt(claim, end.reason, probing=work.probing and not came_up)
+        else:
+            self._deliveries.give_back(claim)
+
+    def _echo(self, destination: Standing) -> None:
+        """Ask whether the destination takes associations again."""
+        try:
+            self._verify(destination)
+        except Stopped:
+            return
+        except PeerError as error:
+            self._outages.went_down(self.name, reason_of(error))
+        else:
+            self._outages.came_up(self.name)
+
+    def _verify(self, destination: Standing) -> None:
+        """C-ECHO, if the peer knows it: one that has accepted the association is there."""
+        context = (VERIFICATION, _IMPLICIT_VR_LITTLE_ENDIAN)
+        with Association.open(
+            self._peer(destination),
+            [context],
+            self._sender.timeouts,
+            _tls(destination),
+            self._sender.stopping.signal,
+        ) as association:
+            if context in association.accepted:
+                association.echo()
+
+    def _peer(self, destination: Standing) -> PeerAddress:
+        calling = destination.calling_ae_title or self._own_ae_title
+        return PeerAddress(destination.host, destination.port, destination.ae_title, calling)
+
+
+def _tls(destination: Standing) -> ssl.SSLContext | None:
+    return ssl.create_default_context() if destination.tls else None
+
+
+class Destinations:
+    """The workers of this forwarder, one for each destination that there is, and their queues."""
+
+    def __init__(self, bus: Bus, writer: Writer, new_worker: Callable[[str], Worker]) -> None:
+        self._bus, self._writer, self._new_worker = bus, writer, new_worker
+        self._lock = threading.Lock()
+        self._workers: dict[str, Worker] = {}
+        self._consumers: dict[str, Consumer] = {}
+        self._closed = False
+
+    def reload(self) -> None:
+        """Start a worker for every new destination; end those of destinations that are gone."""
+        with self._writer.database.read() as session:
+            names = queries.destination_names(session)
+        with self._lock:
+            if self._closed:
+                return
+            for name in sorted(names - self._workers.keys()):
+                self._start(name)
+            for name in sorted(self._workers.keys() - names):
+                self._workers.pop(name).stop(0)  # what it has in hand is withdrawn
+
+    def wake(self) -> None:
+        """Have every worker look for work now."""
+        with self._lock:
+            for worker in self._workers.values():
+                worker.wake()
+
+    def wake_one(self, name: str) -> None:
+        """Have one destination's worker look for work now."""
+        with self._lock:
+            worker = self._workers.get(name)
+        if worker is not None:
+            worker.wake()
+
+    def delete_queues(self) -> None:
+        """Delete the queues of destinations that are gone, once nothing is in them."""
+        with self._lock:
+            gone = sorted(self._consumers.keys() - self._workers.keys())
+            consumers = {name: self._consumers.pop(name) for name in gone}
+        for name, consumer in consumers.items():
+            consumer.stop(1.0)
+            if not self._bus.delete(delivery_queue(name)):
+                with self._lock:
+                    self._consume(name)  # what is left in it is looked at and acknowledged
+
+    def stop(self, timeout: float) -> None:
+        """Take no more messages; finish the images in hand, all at the same time."""
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            self._closed = True
+            consumers, workers = list(self._consumers.values()), list(self._workers.values())
+        for worker in workers:
+            worker.wake()
+        for consumer in consumers:
+            consumer.stop(max(0.1, deadline - time.monotonic()))
+        for worker in workers:
+            if not worker.stop(max(0.1, deadline - time.monotonic())):
+                log.warning(Log.DELIVERY_LEFT, destination=worker.name)
+
+    def _start(self, name: str) -> None:
+        self._workers[name] = worker = self._new_worker(name)
+        self._consume(name)
+        worker.start()
+
+    def _consume(self, name: str) -> None:
+        if self._closed or name in self._consumers:
+            return
+        self._consumers[name] = self._bus.consume(
+            delivery_queue(name), lambda messages: self._on_due(name, messages)
+        )
+
+    def _on_due(self, name: str, messages: Sequence[Message]) -> None:
+        """`delivery-due`: take the delivery up, or let the message wait where operators see it."""
+        due = {expect(each, DeliveryDue).delivery_id for each in messages}
+        with self._writer.database.read() as session:
+            waiting = queries.unclaimed(session, due, self._writer.clock())
+        with self._lock:
+            worker = self._workers.get(name)
+        left = [each for each in sorted(waiting) if worker is None or not worker.offer(each)]
+        if left:
+            raise NotYet(f"{len(left)} deliveries to {name} have to wait")

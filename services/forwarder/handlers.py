@@ -1,0 +1,82 @@
+"""What the forwarder does on each message; for `delivery-due` see `destinations`."""
+
+from collections.abc import Sequence
+
+from dicom_router.bus import Binding, Queue
+from dicom_router.errors import Unprocessable
+from dicom_router.events import (
+    COMMANDS_EXCHANGE,
+    EVENTS_EXCHANGE,
+    DeliveryCancel,
+    DeliveryRetry,
+    DestinationChanged,
+    Message,
+    Payload,
+    StudyComplete,
+    expect,
+    payload_of,
+)
+from dicom_router.tasks import Task
+from services.forwarder.deliveries import Deliveries
+from services.forwarder.destinations import Destinations
+from services.forwarder.outages import Outages
+from services.forwarder.owing import Owing
+
+STUDY_COMPLETE = Queue(
+    "forwarder.study-complete", (Binding(EVENTS_EXCHANGE, f"{StudyComplete.name}.#"),)
+)
+COMMANDS = Queue(
+    "forwarder.commands",
+    tuple(
+        Binding(COMMANDS_EXCHANGE, kind.name)
+        for kind in (DestinationChanged, DeliveryRetry, DeliveryCancel)
+    ),
+)
+
+
+class Handlers:
+    """The forwarder's handlers; each commits before it returns."""
+
+    def __init__(
+        self,
+        owing: Owing,
+        deliveries: Deliveries,
+        outages: Outages,
+        destinations: Destinations,
+        sweep: Task,
+    ) -> None:
+        self._owing, self._deliveries, self._outages = owing, deliveries, outages
+        self._destinations, self._sweep = destinations, sweep
+
+    def on_study_complete(self, messages: Sequence[Message]) -> None:
+        """Make the deliveries that the studies owe."""
+        for study_uid in sorted({expect(each, StudyComplete).study_uid for each in messages}):
+            self._owing.route(study_uid)
+
+    def on_command(self, messages: Sequence[Message]) -> None:
+        """Do what the API asks for, in order."""
+        for each in messages:
+            self._on_command(payload_of(each))
+
+    def _on_command(self, command: Payload) -> None:
+        if isinstance(command, DestinationChanged):
+            self._on_destination_changed(command)
+        elif isinstance(command, DeliveryRetry):
+            self._on_retry(command)
+        elif isinstance(command, DeliveryCancel):
+            self._deliveries.cancel(command.delivery_id, f"Cancelled by {command.by}")
+        else:
+            raise Unprocessable(f"a {command.name} does not belong into {COMMANDS.name}")
+
+    def _on_destination_changed(self, command: DestinationChanged) -> None:
+        """It may be new, and then unrouted studies go there; or where it is may have changed."""
+        self._destinations.reload()
+        self._outages.probe_now(command.destination)
+        self._destinations.wake_one(command.destination)
+        self._sweep.wake()
+
+    def _on_retry(self, command: DeliveryRetry) -> None:
+        destination = self._deliveries.retry(command.delivery_id)
+        if destination is not None:
+            self._outages.probe_now(destination)
+            self._destinations.wake_one(destination)

@@ -1,0 +1,61 @@
+"""Fixes what a study owes: its deliveries, made once for every revision, under the study's lock."""
+
+import uuid
+from datetime import datetime
+
+from dicom_router.ledger import lock_study, note, refresh_state
+from dicom_router.log import Log, get_logger
+from dicom_router.models import Study
+from services.forwarder import queries
+from services.forwarder.messages import Due, wake_up
+from services.forwarder.queries import Transaction
+from services.forwarder.routing import Owed, owed
+from services.forwarder.writing import Writer
+
+log = get_logger()
+
+
+class Owing:
+    """Routes studies; doing so again changes nothing."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def route(self, study_uid: str) -> int:
+        """Make the deliveries that a study's complete revisions need; how many were made."""
+        return self._writer.write(lambda session, now: self._route(session, study_uid, now))
+
+    def _route(self, session: Transaction, study_uid: str, now: datetime) -> int:
+        study = lock_study(session, study_uid)
+        if study is None or study.deleted:
+            return 0
+        if study.routed_revision >= study.revision and not study.unrouted:
+            return 0
+        waiting = queries.unowed(session, study)
+        made = owed(queries.candidates(session), waiting, study.routed_revision, study.revision)
+        for each in made:
+            self._make(session, study, each, now)
+        changed = bool(made) or study.routed_revision < study.revision
+        study.routed_revision = study.revision
+        study.unrouted = bool(waiting) and not made
+        if changed:
+            refresh_state(session, study, now)
+            log.info(Log.STUDY_ROUTED, study_uid=study_uid, deliveries=len(made))
+        return len(made)
+
+    def _make(self, session: Transaction, study: Study, each: Owed, now: datetime) -> None:
+        delivery_id = uuid.uuid4().hex
+        queries.insert_delivery(session, delivery_id, study.study_uid, each, now)
+        outage = queries.outage_of(session, each.destination)
+        if outage is not None:
+            note(
+                session,
+                study.study_uid,
+                now,
+                "delivery-waiting",
+                f"{each.destination} is down: {outage.reason['text']}",
+                destination=each.destination,
+                reason=outage.reason,
+            )
+        due = Due(delivery_id, study.study_uid, each.destination)
+        self._writer.publish(session, wake_up(due, self._writer.source, now))

@@ -1,0 +1,61 @@
+"""Makes up for every message that was lost: at start, on reconnect and every minute.
+
+Complete revisions without deliveries are routed, as are unrouted studies once there is a
+destination; deliveries that are due, or whose forwarder was killed, are taken up.
+"""
+
+from dicom_router.errors import Unavailable
+from dicom_router.log import Log, get_logger
+from services.forwarder import queries
+from services.forwarder.deliveries import Deliveries
+from services.forwarder.destinations import Destinations
+from services.forwarder.owing import Owing
+from services.forwarder.writing import Writer
+
+_BATCH = 200
+
+log = get_logger()
+
+
+class Sweep:
+    """One look at what is left to do."""
+
+    def __init__(
+        self, writer: Writer, owing: Owing, deliveries: Deliveries, destinations: Destinations
+    ) -> None:
+        self._writer, self._owing = writer, owing
+        self._deliveries, self._destinations = deliveries, destinations
+
+    def run(self) -> None:
+        """Route what is not routed, end what has nowhere to go, wake the workers."""
+        self._route()
+        self._end_orphans()
+        self._destinations.wake()
+        self._destinations.delete_queues()
+
+    def _route(self) -> None:
+        after = ""
+        while True:
+            with self._writer.database.read() as session:
+                study_uids = queries.not_routed(session, after, _BATCH)
+            for study_uid in study_uids:
+                self._route_one(study_uid)
+            if len(study_uids) < _BATCH:
+                return
+            after = study_uids[-1]
+
+    def _route_one(self, study_uid: str) -> None:
+        try:
+            self._owing.route(study_uid)
+        except Unavailable:
+            raise
+        except Exception:  # one study that can't be routed must not keep the others from it
+            log.exception(Log.TASK_FAILED, task="routing", study_uid=study_uid)
+
+    def _end_orphans(self) -> None:
+        """A destination was deleted while a study was routed to it."""
+        with self._writer.database.read() as session:
+            orphans = queries.orphans(session)
+        for delivery_id in orphans:
+            self._deliveries.cancel(delivery_id, "The destination was deleted")
+        self._writer.write(lambda session, _now: queries.delete_orphan_outages(session))
