@@ -239,9 +239,8 @@ class Archive:
     def spooled(self) -> Iterator[Path]:
         """The finished files in the spool, oldest first within each receiver."""
         for folder in sorted(_folders(self.root / SPOOL)):
-            for name in sorted(os.listdir(folder)):
-                path = folder / name
-                if name.endswith(".dcm") and name[0] != "." and _is_plain_file(path):
+            for path in sorted(folder.iterdir()):
+                if path.suffix == ".dcm" and path.name[0] != "." and _is_plain_file(path):
                     yield path
 
     def drop_stale_temporaries(self, now: float) -> int:
@@ -338,9 +337,9 @@ class Archive:
         """The `*.dcm` files that lie directly in the data folder; links are none."""
         with os.scandir(self.root) as entries:
             for entry in entries:
-                if entry.name[0] != "." and entry.name.lower().endswith(".dcm"):
-                    if entry.is_file(follow_symlinks=False):
-                        yield Path(entry.path)
+                is_named_so = entry.name[0] != "." and entry.name.lower().endswith(".dcm")
+                if is_named_so and entry.is_file(follow_symlinks=False):
+                    yield Path(entry.path)
 
     def claim(self, loose: Path, receiver: str, receipt: ReceiptId) -> Path | None:
         """Take a loose file for oneself; its path in the spool, or None if another was quicker."""

@@ -21,9 +21,21 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dicom_router.errors import ConfigurationError, Unavailable
 
+__all__ = ["Database", "DatabaseUnavailable", "Session", "insert_or_ignore"]
+
 # What a file system calls itself when its files are on another machine: SQLite's locks and its
 # write-ahead log can't be trusted there.
-_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "9p", "lustre"}
+_NETWORK_FILE_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ceph",
+    "glusterfs",
+    "9p",
+    "lustre",
+}
 _BUSY_TIMEOUT_MS = 30_000
 
 
@@ -48,7 +60,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading: what it sees is one moment on SQLite, each statement's elsewhere."""
+        """A session for reading: one moment's view on SQLite, each statement's own elsewhere."""
         with _translated(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 

@@ -2,7 +2,7 @@
 
 RouterError
 ├── ConfigurationError    stop: the process cannot start, a person must change a setting
-├── Unavailable           wait: the other side (database, broker, disk, peer) is away; not the work's fault
+├── Unavailable           wait: the other side (database, broker, disk, peer) is away
 ├── TryAgain              retry: this work failed and may succeed later; attempts are counted
 └── Unprocessable         park: this work can never succeed as it is (quarantine, dead letter)
 

@@ -97,7 +97,7 @@ class InstanceStored(Payload):
     size: int  # bytes of the whole file
     sha256: str  # of the data set as it came, without the file meta
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.sop_instance_uid[:256]
 
 
@@ -116,7 +116,7 @@ class AssociationReleased(Payload):
     opened_at: datetime
     closed_at: datetime
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.association_id
 
 
@@ -133,7 +133,7 @@ class StudyComplete(Payload):
     new_instances: int
     evidence: dict[str, Any]
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.study_uid
 
 
@@ -157,7 +157,7 @@ class StudyForwarded(Payload):
     total: int
     duration_seconds: float
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.study_uid
 
 
@@ -173,7 +173,7 @@ class DeliveryFailed(Payload):
     final: bool
     next_attempt_at: datetime | None = None
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.study_uid
 
 
@@ -186,7 +186,7 @@ class DestinationDown(Payload):
     since: datetime
     waiting: int
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.destination
 
 
@@ -198,7 +198,7 @@ class DestinationUp(Payload):
     since: datetime  # when it had gone down
     waiting: int
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.destination
 
 
@@ -210,7 +210,7 @@ class StudyDeleted(Payload):
     why: Literal["retention", "disk", "user"]
     by: str = ""
 
-    def subject(self) -> str:
+    def subject(self) -> str:  # noqa: D102 - see Payload
         return self.study_uid
 
 

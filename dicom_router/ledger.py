@@ -47,7 +47,9 @@ def refresh_state(session: Session, study: Study, now: datetime) -> None:
     study.projected = False
 
 
-def derive_state(study: Study, deliveries: Collection[str]) -> StudyState:
+def derive_state(  # noqa: PLR0911 - one return for each state, in order of precedence
+    study: Study, deliveries: Collection[str]
+) -> StudyState:
     """The state that a study's flags and the states of all its deliveries amount to."""
     if study.deleted:
         return StudyState.DELETED

@@ -6,7 +6,7 @@ never incremented.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -79,11 +79,19 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
+    ) -> datetime | None:
         """Store UTC."""
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: Any,
+        dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
+    ) -> datetime | None:
         """Give back an aware value."""
         if value is None:
             return None
@@ -102,11 +110,15 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: JSON(), list[str]: JSON()}
+    type_annotation_map: ClassVar = {
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
+        list[str]: JSON(),
+    }
 
 
 class Association(Base):
-    """One association with a scanner (or a sweep of the data folder), open until its end is known."""
+    """One association with a scanner, open until its end is known."""
 
     __tablename__ = "associations"
 
@@ -213,7 +225,7 @@ class Series(Base):
 
 
 class Receipt(Base):
-    """One C-STORE answered with success; an instance of a study is its receipt that is `organized`."""
+    """One C-STORE answered with success; a study's instances are its `organized` receipts."""
 
     __tablename__ = "receipts"
 
@@ -263,7 +275,7 @@ class Receipt(Base):
 
 
 class TimelineEntry(Base):
-    """Something that happened to a study; what can be derived from receipts is not repeated here."""
+    """Something that happened to a study; what receipts tell is not repeated here."""
 
     __tablename__ = "timeline"
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from dicom_router.dimse import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_router.errors import Unprocessable
 
-
 _PREAMBLE = b"\0" * 128 + b"DICM"
 _LONG_VRS = {
     b"OB",

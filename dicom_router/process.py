@@ -103,14 +103,16 @@ def wait_for_schema(database: Database, stopping: threading.Event) -> None:
     failures = 0
     while not stopping.is_set():
         try:
-            return require_current(database)
+            require_current(database)
         except Unavailable as error:
             failures += 1
             log.warning(Log.TASK_WAITING, task="database", why=str(error))
             stopping.wait(backoff(failures))
+        else:
+            return
 
 
 def refuse(error: ConfigurationError) -> int:
     """Say in one line why the start ends here; the exit code for it."""
-    print(error, file=sys.stderr)
+    sys.stderr.write(f"{error}\n")
     return 2

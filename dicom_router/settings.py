@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment; what is unknown or bad ends the start with one line.
+"""Every setting, read once from the environment; one that is bad ends the start with one line.
 
 A secret may come from a file instead: `ROUTER_API_TOKEN_FILE` names it.
 """
@@ -58,9 +58,7 @@ class Settings(BaseSettings):
     target_host: str = Field("", validation_alias="TARGET_HOST")
     target_port: Port | None = Field(None, validation_alias="TARGET_PORT")
     target_aet: AeTitle | Literal[""] = Field("", validation_alias="TARGET_AET")
-    target_calling_aet: AeTitle | Literal[""] = Field(
-        "", validation_alias="TARGET_CALLING_AET"
-    )
+    target_calling_aet: AeTitle | Literal[""] = Field("", validation_alias="TARGET_CALLING_AET")
 
     @field_validator("dicom_ports", mode="before")
     @classmethod
@@ -116,9 +114,9 @@ def load_settings() -> Settings:
     """Read the settings; `ConfigurationError` names the variable, its value and what is allowed."""
     given = {name: value for name, value in os.environ.items() if name.startswith(PREFIX) and value}
     secrets = _read_secret_files(given)
-    for name in given:
+    for name, value in given.items():
         if name not in _VARIABLES and not _is_injected(name):
-            raise ConfigurationError(_unknown(name, given[name]))
+            raise ConfigurationError(_unknown(name, value))
     try:
         settings = Settings(**secrets)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Background work of a service: a thread that does one thing again and again until it is stopped."""
+"""Background work of a service: a thread that does one thing again and again until stopped."""
 
 import threading
 from collections.abc import Callable
@@ -63,7 +63,7 @@ class Task:
             if self._failures in (1, 10, 100):
                 log.warning(Log.TASK_WAITING, task=self._name, why=str(error), seconds=pause)
             return pause
-        except Exception:  # the boundary of a thread: tell it and go on
+        except Exception:
             log.exception(Log.TASK_FAILED, task=self._name)
         self._failures = 0
         return self._every

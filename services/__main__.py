@@ -10,7 +10,7 @@ from dicom_router.bus.memory import MemoryBus
 from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError
-from dicom_router.log import Log, get_logger
+from dicom_router.log import get_logger
 from dicom_router.migrations import migrate
 from dicom_router.settings import Settings
 from services.api.__main__ import build as build_api

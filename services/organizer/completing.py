@@ -4,9 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
-from dicom_router.database import Database
+from dicom_router.database import Database, Session
 from dicom_router.events import StudyComplete, message
 from dicom_router.ledger import lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger

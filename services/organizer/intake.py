@@ -14,8 +14,6 @@ from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
-from sqlalchemy.orm import Session
-
 from dicom_router.archive import (
     Archive,
     DiskTrouble,
@@ -25,7 +23,7 @@ from dicom_router.archive import (
     folder_name,
     person_name,
 )
-from dicom_router.database import Database
+from dicom_router.database import Database, Session
 from dicom_router.errors import TryAgain, Unprocessable
 from dicom_router.events import InstanceRejected, InstanceStored, Message, message
 from dicom_router.history import stamp

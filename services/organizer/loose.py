@@ -1,4 +1,4 @@
-"""Takes in `*.dcm` files that lie loose in the data folder, as if a scanner called FOLDER sent them.
+"""Takes in `*.dcm` files that lie loose in the data folder, as if the scanner FOLDER sent them.
 
 A file is claimed by renaming it into the spool, so that of several organizers one takes it; a claim
 that a crash left behind is taken up again.
@@ -53,7 +53,7 @@ class LooseFiles:
             known, since = self._seen.get(path, (state, now))
             seen[path] = (state, since if known == state else now)
         self._seen = seen
-        for path, (_state_, since) in seen.items():
+        for path, (_, since) in seen.items():
             if now - since >= UNCHANGED_FOR:
                 self._claim(path)
         for claim in self._archive.abandoned_claims(_SPOOL, now - _ABANDONED_AFTER):

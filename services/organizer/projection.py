@@ -1,17 +1,15 @@
 """Writes `.metadata.json`, the history that outside readers rely on, from the database.
 
-The file holds the studies on disk and the newest 10,000; older ones go to `.metadata.d/YYYY-MM.json`.
-One row in the database is the lock from read to rename, so an older state never replaces a newer.
+The file holds the studies on disk and the newest 10,000; older ones go to their month's file,
+`.metadata.d/YYYY-MM.json`. One row in the database is the lock from read to rename, so an older state never replaces a newer.
 The organizer that wrote last keeps the entries in memory and renders only what has changed.
 """
 
 import json
 from collections.abc import Iterable
 
-from sqlalchemy.orm import Session
-
 from dicom_router.archive import Archive
-from dicom_router.database import Database
+from dicom_router.database import Database, Session
 from dicom_router.history import history_entry
 from dicom_router.models import Study
 from services.organizer import queries
@@ -23,8 +21,11 @@ _OUTGROWN_AT_A_TIME = 1_000
 class HistoryFile:
     """`.metadata.json` and the older months' files."""
 
-    def __init__(self, archive: Archive, database: Database, holder: str) -> None:
+    def __init__(
+        self, archive: Archive, database: Database, holder: str, newest: int = NEWEST
+    ) -> None:
         self._archive, self._database, self._holder = archive, database, holder
+        self._newest = newest
         self._generation = -1  # of the entries below; another organizer's writing outdates them
         self._entries: dict[str, str] = {}  # Study Instance UID → its entry, rendered
 
@@ -51,10 +52,10 @@ class HistoryFile:
 
     def _outgrow(self, session: Session) -> set[str]:
         """Hand the studies that are old by now to their months; which months those are."""
-        if len(self._entries) <= NEWEST:
+        if len(self._entries) <= self._newest:
             return set()
         months = set()
-        for study in queries.outgrown_studies(session, NEWEST, _OUTGROWN_AT_A_TIME):
+        for study in queries.outgrown_studies(session, self._newest, _OUTGROWN_AT_A_TIME):
             study.history_month = f"{study.created_stamp[:4]}-{study.created_stamp[4:6]}"
             months.add(study.history_month)
             self._entries.pop(study.study_uid, None)

@@ -49,7 +49,7 @@ def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, st
         rows = session.execute(
             select(Receipt.receipt_id, Receipt.state).where(Receipt.receipt_id.in_(chunk))
         )
-        states.update({receipt_id: state for receipt_id, state in rows})
+        states.update(row.tuple() for row in rows)
     return states
 
 
@@ -115,7 +115,7 @@ def stranded_receipts(session: Session, before: datetime, limit: int) -> list[st
     return list(
         session.scalars(
             select(Receipt.receipt_id)
-            .where(Receipt.state == ReceiptState.ASSIGNED, Receipt.received_at < before)
+            .where(Receipt.state == ReceiptState.ASSIGNED, Receipt.received_at <= before)
             .order_by(Receipt.received_at)
             .limit(limit)
         )
@@ -342,13 +342,12 @@ def association_views(session: Session, study_uid: str) -> list[AssociationView]
         .where(Receipt.study_uid == study_uid, Receipt.revision.is_(None))
         .distinct()
     ).all()
-    ended: dict[str, int] = {}
-    for association_id, count in session.execute(
+    counted = session.execute(
         select(Receipt.association_id, func.count())
         .where(Receipt.association_id.in_(ids), Receipt.state != ReceiptState.ASSIGNED)
         .group_by(Receipt.association_id)
-    ):
-        ended[association_id] = count
+    )
+    ended = dict(row.tuple() for row in counted)
     settle_seconds: dict[str, float] = {}
     for ae_title, seconds in session.execute(
         select(Sender.ae_title, Sender.settle_seconds).where(Sender.settle_seconds.is_not(None))

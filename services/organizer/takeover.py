@@ -12,10 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from dicom_router.archive import Archive, ReceiptId, person_name
-from dicom_router.database import Database
+from dicom_router.database import Database, Session
 from dicom_router.errors import Unprocessable
 from dicom_router.history import stamp
 from dicom_router.ledger import note
@@ -74,10 +72,10 @@ class Takeover:
             try:
                 content = json.loads(path.read_text("utf-8"))
                 found |= {uid: entry for uid, entry in content.items() if isinstance(entry, dict)}
-            except (ValueError, AttributeError) as error:
+            except (ValueError, AttributeError):
                 kept = path.with_name(f"{path.name}.unreadable")
                 os.link(path, kept)  # the next writing of the history replaces the original
-                log.error(Log.TAKEOVER, why=f"{path.name} can't be read ({error}): kept {kept}")
+                log.exception(Log.TAKEOVER, why=f"{path.name} can't be read: kept as {kept.name}")
         return found
 
     def _files(self, folder: Path, study_uid: str | None) -> list[_Found]:

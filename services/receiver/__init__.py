@@ -1,0 +1,1 @@
+"""Takes instances from scanners into the spool, durable, and announces them."""

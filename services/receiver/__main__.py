@@ -15,7 +15,7 @@ from dicom_router.bus import Binding, Bus, Queue
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError
 from dicom_router.events import COMMANDS_EXCHANGE, SenderChanged
-from dicom_router.log import get_logger
+from dicom_router.log import Log, get_logger
 from dicom_router.settings import Settings, load_settings
 from dicom_router.tasks import Task
 from services.receiver.callers import KnownSender
@@ -138,7 +138,7 @@ class _Workers:
                 code = 2
                 self._stop()
             elif not self._stopping:
-                print(f"receiver worker {number} ended with {ended_with}: starting another")
+                log.error(Log.SERVICE_FAILED, worker=number, exit_code=ended_with)
                 time.sleep(_RESTART_PAUSE_SECONDS)  # or a worker that can't start would spin
                 self._fork(number)
         return code

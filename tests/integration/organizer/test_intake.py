@@ -1,0 +1,209 @@
+"""From the spool into the study's folder, whatever happens on the way."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pydicom.uid import generate_uid
+
+from dicom_router.errors import TryAgain
+from dicom_router.models import ReceiptState, StudyState
+from tests.integration.organizer.conftest import Bench
+from tests.support.instances import data_set
+
+
+def test_the_images_of_a_study_end_in_one_folder_exactly_as_sent(bench: Bench) -> None:
+    study, scanner = generate_uid(), bench.scanner()
+    uids = [generate_uid() for _ in range(3)]
+    sent = {uid: data_set(StudyInstanceUID=study, SOPInstanceUID=uid) for uid in uids}
+    bench.intake.organize([scanner.store(encoded, uid) for uid, encoded in sent.items()])
+
+    folder = bench.study(study).folder
+    assert folder.endswith("_P001_DOE_JOHN")
+    files = bench.files()
+    assert files.keys() == {f"{folder}/CT.{uid}.dcm" for uid in uids}
+    assert all(files[f"{folder}/CT.{uid}.dcm"].endswith(sent[uid]) for uid in uids)
+    assert bench.spooled() == []
+    row = bench.study(study)
+    assert (row.image_count, row.state, row.study_time) == (3, StudyState.RECEIVING, "141530")
+
+
+def test_an_event_that_comes_again_changes_nothing(bench: Bench) -> None:
+    event = bench.scanner().store(data_set(), generate_uid())
+    bench.intake.organize([event])
+    before = bench.files()
+    bench.intake.organize([event, event])
+    assert bench.files() == before
+    assert len(bench.receipts()) == 1
+
+
+def test_two_studies_that_want_one_name_get_folders_of_their_own(bench: Bench) -> None:
+    scanner, studies = bench.scanner(), [generate_uid() for _ in range(3)]
+    bench.intake.organize(
+        [scanner.store(data_set(StudyInstanceUID=uid), generate_uid()) for uid in studies]
+    )
+    folders = sorted(bench.study(uid).folder for uid in studies)
+    assert [name.rpartition("DOE_JOHN")[2] for name in folders] == ["", "_2", "_3"]
+
+
+def test_a_folder_that_someone_else_made_is_not_used(bench: Bench) -> None:
+    scanner, first, second = bench.scanner(), generate_uid(), generate_uid()
+    bench.intake.organize([scanner.store(data_set(StudyInstanceUID=first), generate_uid())])
+    (bench.archive.root / f"{bench.study(first).folder}_2").mkdir()
+    bench.intake.organize([scanner.store(data_set(StudyInstanceUID=second), generate_uid())])
+    assert bench.study(second).folder.endswith("_3")
+
+
+def test_organizers_at_once_make_one_folder_for_a_study(bench: Bench) -> None:
+    study, scanner = generate_uid(), bench.scanner()
+    events = [scanner.store(data_set(StudyInstanceUID=study), generate_uid()) for _ in range(40)]
+    start = threading.Barrier(4)
+
+    def organize(number: int) -> None:
+        intake = bench.another_intake()
+        start.wait(10)
+        for event in events[number::4]:
+            intake.organize([event])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(organize, range(4)))
+    assert len(bench.archive.study_folders()) == 1
+    assert bench.study(study).image_count == 40
+    assert {each.state for each in bench.receipts().values()} == {ReceiptState.ORGANIZED}
+
+
+def test_an_image_without_a_study_goes_to_quarantine_with_the_reason(bench: Bench) -> None:
+    event = bench.scanner().store(data_set(StudyInstanceUID=None), generate_uid())
+    bench.intake.organize([event])
+    assert "no Study Instance UID" in bench.aside()[f"{event.receipt_id}.dcm"]
+    assert bench.receipts()[event.receipt_id].state == ReceiptState.QUARANTINED
+    assert [e["data"]["receipt_id"] for e in bench.outbox("instance-rejected")] == [
+        event.receipt_id
+    ]
+
+
+def test_what_cannot_be_read_does_not_keep_the_others_from_their_folder(bench: Bench) -> None:
+    scanner, study = bench.scanner(), generate_uid()
+    bad = scanner.store(data_set()[:300], generate_uid())
+    good = scanner.store(data_set(StudyInstanceUID=study), generate_uid())
+    bench.intake.organize([bad, good])
+    assert bench.study(study).image_count == 1
+    assert f"{bad.receipt_id}.dcm" in bench.aside()
+
+
+def test_a_crash_after_setting_a_file_aside_is_made_up_for(bench: Bench) -> None:
+    event = bench.scanner().store(data_set(StudyInstanceUID=None), generate_uid())
+    bench.archive.quarantine(
+        bench.archive.path(event.spool_path), f"{event.receipt_id}.dcm", "it was bad"
+    )
+    bench.intake.organize([event])
+    assert bench.receipts()[event.receipt_id].reason == "it was bad"
+
+
+def test_the_same_bytes_again_are_noted_and_kept_once(bench: Bench) -> None:
+    uid, encoded = generate_uid(), data_set()
+    scanner = bench.scanner()
+    first, again = scanner.store(encoded, uid), scanner.store(encoded, uid)
+    bench.intake.organize([first, again])
+    states = {key: each.state for key, each in bench.receipts().items()}
+    assert states == {
+        first.receipt_id: ReceiptState.ORGANIZED,
+        again.receipt_id: ReceiptState.DUPLICATE,
+    }
+    assert (len(bench.files()), bench.spooled(), bench.aside()) == (1, [], {})
+
+
+def test_other_bytes_under_the_same_uid_supersede_and_both_are_kept(bench: Bench) -> None:
+    study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
+    old = data_set(StudyInstanceUID=study, StudyDescription="OLD")
+    new = data_set(StudyInstanceUID=study, StudyDescription="NEW")
+    first = scanner.store(old, uid)
+    bench.intake.organize([first])
+    bench.intake.organize([scanner.store(new, uid)])
+    (content,) = bench.files().values()
+    assert content.endswith(new)
+    aside = bench.archive.root / ".quarantine" / f"{first.receipt_id}.dcm"
+    assert aside.read_bytes().endswith(old)
+    assert "superseded" in bench.aside()[aside.name]
+    assert bench.study(study).image_count == 1
+
+
+def test_a_crash_between_move_and_record_is_made_up_for(bench: Bench) -> None:
+    study, uid = generate_uid(), generate_uid()
+    event = bench.scanner().store(data_set(StudyInstanceUID=study), uid)
+    bench.intake._assign([r for r in [bench.intake._inspect(event)] if r])
+    bench.archive.place(
+        bench.archive.path(event.spool_path), bench.study(study).folder, f"CT.{uid}.dcm"
+    )
+    bench.intake.organize([event])
+    assert bench.receipts()[event.receipt_id].state == ReceiptState.ORGANIZED
+    assert bench.study(study).image_count == 1
+
+
+def test_a_crash_in_the_middle_of_superseding_is_made_up_for(bench: Bench) -> None:
+    study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
+    first = scanner.store(data_set(StudyInstanceUID=study, StudyDescription="OLD"), uid)
+    bench.intake.organize([first])
+    folder = bench.study(study).folder
+    new = data_set(StudyInstanceUID=study, StudyDescription="NEW")
+    event = scanner.store(new, uid, at=bench.clock())
+    bench.intake._assign([r for r in [bench.intake._inspect(event)] if r])
+    target = bench.archive.study_file(folder, f"CT.{uid}.dcm")
+    bench.archive.quarantine(target, f"{first.receipt_id}.dcm", "superseded")
+    bench.archive.place(bench.archive.path(event.spool_path), folder, target.name)
+    bench.sweep.run()
+    (content,) = bench.files().values()
+    assert content.endswith(new)
+    assert f"{first.receipt_id}.dcm" in bench.aside()
+    assert bench.receipts()[first.receipt_id].state == ReceiptState.SUPERSEDED
+
+
+def test_a_file_that_is_nowhere_is_asked_for_again_never_dropped(bench: Bench) -> None:
+    scanner = bench.scanner()
+    lost, good = (scanner.store(data_set(), generate_uid()) for _ in range(2))
+    bench.archive.path(lost.spool_path).unlink()
+    with pytest.raises(TryAgain, match="neither in the spool nor"):
+        bench.intake.organize([lost, good])
+    assert bench.receipts()[good.receipt_id].state == ReceiptState.ORGANIZED
+
+
+def test_a_file_nobody_knows_is_set_aside_when_its_name_is_needed(bench: Bench) -> None:
+    study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
+    bench.intake.organize([scanner.store(data_set(StudyInstanceUID=study), generate_uid())])
+    stranger = bench.archive.study_file(bench.study(study).folder, f"CT.{uid}.dcm")
+    stranger.write_bytes(b"someone's")
+    bench.intake.organize([scanner.store(data_set(StudyInstanceUID=study), uid)])
+    assert stranger.read_bytes() != b"someone's"
+    aside = [p.read_bytes() for p in (bench.archive.root / ".quarantine").glob("*-before.dcm")]
+    assert aside == [b"someone's"]
+
+
+def test_the_sweep_takes_in_what_nobody_announced(bench: Bench) -> None:
+    study = generate_uid()
+    event = bench.scanner().store(
+        data_set(StudyInstanceUID=study), generate_uid(), at=bench.clock()
+    )
+    bench.sweep.run()
+    receipt = bench.receipts()[event.receipt_id]
+    assert receipt.state == ReceiptState.ORGANIZED
+    assert (receipt.sha256, receipt.size) == (event.sha256, event.size)
+    assert bench.study(study).image_count == 1
+
+
+def test_after_the_first_sweep_fresh_files_are_left_to_their_announcement(bench: Bench) -> None:
+    bench.sweep.run()
+    bench.scanner().store(data_set(), generate_uid(), at=bench.clock())
+    bench.clock.forward(seconds=59)
+    bench.sweep.run()
+    assert len(bench.spooled()) == 1
+    bench.clock.forward(seconds=2)
+    bench.sweep.run()
+    assert bench.spooled() == []
+
+
+def test_a_strange_file_in_the_spool_goes_to_quarantine(bench: Bench) -> None:
+    folder = bench.archive.open_spool("host-9")
+    (folder / "strange.dcm").write_bytes(b"no DICOM at all")
+    bench.sweep.run()
+    assert "no DICOM file" in bench.aside()["strange.dcm"]
+    assert bench.spooled() == []
