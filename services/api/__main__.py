@@ -44,15 +44,9 @@ class ApiService:
         self._archive = Archive(settings.data_dir)
         self._feed = Feed(database)
         self._relay = OutboxRelay(database, bus, SERVICE)
-        recorder = Recorder(database, self._feed, clock)
-        self._record = recorder.record
+        self._recorder = Recorder(database, self._feed, clock)
         self._recording = False
-        self._tasks = (
-            Task(
-                "api.outbox", self._relay.relay, every=_RELAY_EVERY_SECONDS, wake=self._relay.woken
-            ),
-            Task("api.prune", recorder.prune, every=_PRUNE_EVERY_SECONDS),
-        )
+        self._tasks: tuple[Task, ...] = ()
         self._context: Context | None = None
         self._consumer: Consumer | None = None
         self._server: Server | None = None
@@ -72,14 +66,20 @@ class ApiService:
             listening.close()
             raise
         self._consumer = self._bus.consume(
-            EVENTS_QUEUE, self._record, batch=_RECORD_BATCH, on_connected=self._on_connected
+            EVENTS_QUEUE,
+            self._recorder.record,
+            batch=_RECORD_BATCH,
+            on_connected=self._on_connected,
         )
-        for task in self._tasks:
-            task.start()
+        relay, prune = self._relay, self._recorder.prune
+        self._tasks = (
+            Task("outbox", relay.relay, every=_RELAY_EVERY_SECONDS, wake=relay.woken).start(),
+            Task("prune-events", prune, every=_PRUNE_EVERY_SECONDS).start(),
+        )
         self._server.start()
         if is_new:
             # For the person in front of it, once: never through the log, which others read.
-            print(f"Open {address_of(self._settings)}/#token={token}", flush=True)  # noqa: T201
+            print(f"Open {address_of(self._settings)}/#token={token}", flush=True)
 
     def stop(self, timeout: float) -> None:
         """End streams and requests, then what goes on behind them; within `timeout` seconds."""
@@ -87,11 +87,11 @@ class ApiService:
             self._context.stopping.set()
         self._feed.close()
         if self._server is not None:
-            self._server.stop(timeout * 0.6)
+            self._server.stop(timeout * 0.75)
         if self._consumer is not None:
-            self._consumer.stop(timeout * 0.2)
+            self._consumer.stop(timeout * 0.1)
         for task in self._tasks:
-            task.stop(timeout * 0.1)
+            task.stop(timeout * 0.05)
 
     def _with(self, token: str) -> Context:
         return Context(

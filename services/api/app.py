@@ -13,12 +13,18 @@ from starlette.routing import Route
 
 from services.api.context import Context
 from services.api.metrics import Metrics
-from services.api.middleware import API, DOCS, Authentication, Paths, RequestContext
+from services.api.middleware import (
+    API,
+    DOCS,
+    MOST_BODY_BYTES,
+    Authentication,
+    RequestContext,
+    Requests,
+)
 from services.api.openapi import describe_errors
 from services.api.problems import handle_problems
 from services.api.routes import deliveries, destinations, events, operations, senders, studies
 
-_MOST_BODY_BYTES = 1 << 20
 _PAGE = Path(__file__).parent / "page"
 _DESCRIPTION = (
     "Receives DICOM studies, keeps them until they are complete, and sends them on. "
@@ -36,7 +42,7 @@ def create_app(context: Context) -> FastAPI:
         docs_url=DOCS,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=_MOST_BODY_BYTES,
+        max_body_size=MOST_BODY_BYTES,
         lifespan=_lifespan,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -50,7 +56,7 @@ def create_app(context: Context) -> FastAPI:
     describe_errors(app)
     # The last one added is the first to see a request.
     app.add_middleware(Authentication, access=context.access)
-    app.add_middleware(Paths)
+    app.add_middleware(Requests)
     app.add_middleware(RequestContext)
     return app
 

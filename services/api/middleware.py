@@ -18,6 +18,7 @@ from services.api.problems import Problem
 
 API = "/api/v1"
 DOCS = "/api/docs"
+MOST_BODY_BYTES = 1 << 20
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -74,8 +75,8 @@ class RequestContext:
                 await problem.response(scope)(scope, receive, send_with_headers)
 
 
-class Paths:
-    """Keeps `%2F` within its segment, and refuses NUL, which no database would take."""
+class Requests:
+    """Keeps `%2F` within its segment; refuses NUL, which no database takes, and large bodies."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -88,6 +89,10 @@ class Paths:
         query = scope.get("query_string", b"").decode("latin-1")
         if "%00" in raw + query or "\0" in raw + query:
             problem = Problem(422, "A path or a query can't contain NUL (%00).")
+            return await problem.response(scope)(scope, receive, send)
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdigit() or int(length) > MOST_BODY_BYTES:
+            problem = Problem(413, f"A request's body has at most {MOST_BODY_BYTES} bytes.")
             return await problem.response(scope)(scope, receive, send)
         if "%2f" in raw.lower():
             segments = (unquote(part).replace("/", _SLASH) for part in raw.split("/"))

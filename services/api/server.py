@@ -14,7 +14,7 @@ from dicom_router.errors import ConfigurationError
 from dicom_router.settings import Settings
 
 _BACKLOG = 512
-_GRACE_SECONDS = 3  # for requests in hand when the server stops
+_GRACE_SECONDS = 5  # for requests in hand when the server stops; an echo takes up to 4
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104 - recognized, not bound to
 
 

@@ -1,8 +1,9 @@
 """Writes `.metadata.json`, the history that outside readers rely on, from the database.
 
 The file holds the studies on disk and the newest 10,000; older ones go to their month's file,
-`.metadata.d/YYYY-MM.json`. One row in the database is the lock from read to rename, so an older state never replaces a newer.
-The organizer that wrote last keeps the entries in memory and renders only what has changed.
+`.metadata.d/YYYY-MM.json`. One row in the database is the lock from read to rename, so an older
+state never replaces a newer. The organizer that wrote last keeps the entries in memory and renders
+only what has changed.
 """
 
 import json

@@ -20,7 +20,12 @@ from services.api.schemas import Instance, Page, Series, Study, StudySort, Timel
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 
-_Moment = Annotated[datetime | date | None, Query(examples=["2026-01-22", "2026-01-22T14:15:30Z"])]
+_LONGEST_DATE = len("2026-01-22")
+_TICK = timedelta(microseconds=1)
+_Moment = Annotated[
+    str | None,
+    Query(description="A date or a time.", examples=["2026-01-22", "2026-01-22T14:15:30Z"]),
+]
 
 
 async def _study_uid(
@@ -32,7 +37,7 @@ async def _study_uid(
 StudyUid = Annotated[str, Depends(_study_uid)]
 
 
-async def _wanted(  # noqa: PLR0917 - FastAPI passes them by name
+async def _wanted(
     q: Annotated[
         str, Query(description="In the patient's name or ID, accession number or description.")
     ] = "",
@@ -138,15 +143,17 @@ def _known(session: Session, study_uid: str) -> StudyRow:
     return row
 
 
-def _moment(name: str, given: datetime | date | None, ahead: timedelta) -> datetime | None:
+def _moment(name: str, given: str | None, ahead: timedelta) -> datetime | None:
     """A filter's moment, moved ahead a bit so that `to` includes it; without a zone: the site's."""
-    if given is None:
+    if not given:
         return None
     try:
-        if not isinstance(given, datetime):
-            given = datetime.combine(given + ahead, time.min)
-        elif ahead:
-            given += timedelta(microseconds=1)
-        return given.astimezone(UTC)
+        if len(given) <= _LONGEST_DATE:
+            found = datetime.combine(date.fromisoformat(given) + ahead, time.min)
+        else:
+            found = datetime.fromisoformat(given) + min(ahead, _TICK)
+        return found.astimezone(UTC)
     except (OverflowError, ValueError, OSError):
-        raise Problem.field(name, "this is too long ago or too far ahead") from None
+        raise Problem.field(
+            name, "it is a date (2026-01-22) or a time (2026-01-22T14:15:30Z), not too far away"
+        ) from None
