@@ -1,0 +1,1 @@
+"""What must be there before the first container starts: secrets, and the data folder's owner."""
