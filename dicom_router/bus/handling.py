@@ -1,6 +1,7 @@
 """What both buses do with a handler: wait, isolate, retry, park. Knows no broker and no clock."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,6 +23,16 @@ _LOG_EVERY = 30
 def worth_logging(failures: int) -> bool:
     """Whether the so-many-th failure in a row, from 1, deserves a line."""
     return failures % _LOG_EVERY == 1
+
+
+def next_batch(messages: Iterable[Message], limit: int) -> list[Message]:
+    """What to hand over of those at hand: up to `limit`, but one that is redelivered alone."""
+    batch: list[Message] = []
+    for message in itertools.islice(messages, limit):
+        if batch and (message.redelivered or batch[0].redelivered):
+            break
+        batch.append(message)
+    return batch
 
 
 class Interrupted(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from dicom_router.bus.handling import HandOver, Interrupted, announce
+from dicom_router.bus.handling import HandOver, Interrupted, announce, next_batch
 from dicom_router.bus.protocol import (
     Binding,
     BrokerUnavailable,
@@ -179,7 +179,10 @@ class _Queues:
             while not stopping.is_set():
                 seconds = self._promote(queue)
                 if box.messages:
-                    return _pop(box, limit)
+                    batch = next_batch((message for _, message in box.messages), limit)
+                    for _ in batch:
+                        box.messages.popleft()
+                    return batch
                 box.dropping = False
                 box.changed.wait(seconds)
             return []
@@ -257,16 +260,6 @@ class _Queues:
             self._boxes.pop(name, None)
         for names in self._bindings.values():
             names.discard(queue.name)
-
-
-def _pop(box: _Box, limit: int) -> list[Message]:
-    """Up to `limit` messages; one that is redelivered comes alone."""
-    taken = [box.messages.popleft()[1]]
-    while len(taken) < limit and box.messages and not taken[0].redelivered:
-        if box.messages[0][1].redelivered:
-            break
-        taken.append(box.messages.popleft()[1])
-    return taken
 
 
 class _Consumer(threading.Thread):

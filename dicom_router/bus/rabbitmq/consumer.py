@@ -5,7 +5,6 @@ publishes on its own connection: a broker short of memory or disk stops reading 
 acknowledgements included.
 """
 
-import itertools
 import random
 import threading
 import time
@@ -21,7 +20,14 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancelled
 from pika.spec import Basic
 
-from dicom_router.bus.handling import HandOver, Interrupted, addressed, announce, worth_logging
+from dicom_router.bus.handling import (
+    HandOver,
+    Interrupted,
+    addressed,
+    announce,
+    next_batch,
+    worth_logging,
+)
 from dicom_router.bus.protocol import Handler, Queue
 from dicom_router.bus.rabbitmq import topology
 from dicom_router.bus.rabbitmq.wire import received
@@ -35,8 +41,10 @@ log = get_logger()
 # takes it back by force after 30 minutes.
 HOLD_SECONDS = 600.0
 
-# How long to look for more when more has been coming, so that a busy system gets full batches.
+# How long to look for more when more has been coming, and how many times that in all. With 1,600
+# messages a second this makes batches of 80 instead of 10.
 LINGER_SECONDS = 0.01
+_LOOKS = 5
 
 # Every wait is ended by what it waits for; this is how long a lost wake-up would go unnoticed.
 _PATIENCE_SECONDS = 1.0
@@ -213,7 +221,7 @@ class RabbitConsumer(threading.Thread):
 
     def _gather(self, linger: float) -> list[Message]:
         """A batch, as full as it gets while each look brings more."""
-        deadline = time.monotonic() + 5 * linger
+        deadline = time.monotonic() + _LOOKS * linger
         had = 0
         while had < len(self._held) < self._batch:
             had = len(self._held)
@@ -221,14 +229,7 @@ class RabbitConsumer(threading.Thread):
         return self._next_batch()
 
     def _next_batch(self) -> list[Message]:
-        """What to hand over next; a message that is redelivered comes alone."""
-        batch = [self._held[0].message]
-        if not batch[0].redelivered:
-            for delivery in itertools.islice(self._held, 1, self._batch):
-                if delivery.message.redelivered:
-                    break
-                batch.append(delivery.message)
-        return batch
+        return next_batch((delivery.message for delivery in self._held), self._batch)
 
     def _settle(self, count: int) -> None:
         # Everything before has been settled: messages are handed over in the order of their tags.

@@ -378,8 +378,8 @@ class Publisher:
     def _disconnect(self) -> None:
         """Say goodbye to the broker; `_on_closed` stops the loop."""
         self._loop.call_later(_CLOSE_SECONDS, self._loop.stop)
-        if self._connection is None or self._connection.is_closed:
-            self._loop.stop()
+        if self._connection is None or self._connection.is_closed or self._blocked:
+            self._loop.stop()  # a broker that has blocked us does not even read a goodbye
         elif self._connection.is_open:
             self._connection.close()
         # A connection that is still being opened is closed by `_on_open`: pika 1.4.4 fails an

@@ -417,6 +417,20 @@ def test_a_stopped_consumer_finishes_what_it_has_in_hand_and_takes_no_more(bus: 
     until(lambda: depth(bus, INTAKE.name) == 9)
 
 
+def test_idle_consumers_stop_at_once(bus: Bus) -> None:
+    consumers = []
+    for _ in range(5):
+        subscribed = threading.Event()
+        consumers.append(bus.consume(INTAKE, Inbox(), on_connected=subscribed.set))
+        assert subscribed.wait(PATIENCE)
+
+    began = time.monotonic()
+    assert all(consumer.stop(PATIENCE) for consumer in consumers)
+
+    # Any polling would show five times over.
+    assert time.monotonic() - began < 1
+
+
 def test_closing_interrupts_waiting_and_leaves_no_thread(backend: Backend) -> None:
     before = set(threading.enumerate())
     bus = backend.bus()

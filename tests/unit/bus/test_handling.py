@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dicom_router.bus import NotYet, Queue
-from dicom_router.bus.handling import set_aside
+from dicom_router.bus.handling import next_batch, set_aside
 from dicom_router.errors import TryAgain, Unprocessable
 from dicom_router.events import Message
 
@@ -74,3 +74,19 @@ def test_not_yet_leaves_the_message_as_it_was() -> None:
 
 def test_a_private_queue_keeps_nothing_that_failed() -> None:
     assert set_aside(Queue("live", private=True), MESSAGE, TryAgain("no luck"), NOW) is None
+
+
+def test_a_batch_is_what_is_there_up_to_the_limit() -> None:
+    fresh = [replace(MESSAGE, id=str(number), redelivered=False) for number in range(5)]
+
+    assert next_batch(fresh, 3) == fresh[:3]
+    assert next_batch(fresh, 9) == fresh
+    assert next_batch([], 9) == []
+
+
+def test_a_redelivered_message_is_a_batch_of_its_own_whatever_stands_around_it() -> None:
+    fresh = replace(MESSAGE, redelivered=False)
+
+    assert next_batch([MESSAGE, fresh, fresh], 9) == [MESSAGE]
+    assert next_batch([MESSAGE, MESSAGE], 9) == [MESSAGE]
+    assert next_batch([fresh, fresh, MESSAGE, fresh], 9) == [fresh, fresh]
