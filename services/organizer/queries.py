@@ -49,7 +49,7 @@ def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, st
         rows = session.execute(
             select(Receipt.receipt_id, Receipt.state).where(Receipt.receipt_id.in_(chunk))
         )
-        states.update(rows.tuples().all())
+        states.update(rows.all())
     return states
 
 
@@ -347,7 +347,7 @@ def association_views(session: Session, study_uid: str) -> list[AssociationView]
         .where(Receipt.association_id.in_(ids), Receipt.state != ReceiptState.ASSIGNED)
         .group_by(Receipt.association_id)
     )
-    ended = dict(counted.tuples().all())
+    ended = dict(counted.all())
     settle_seconds: dict[str, float] = {}
     for ae_title, seconds in session.execute(
         select(Sender.ae_title, Sender.settle_seconds).where(Sender.settle_seconds.is_not(None))
