@@ -16,7 +16,6 @@ from services.api.metrics import Metrics
 from services.api.middleware import (
     API,
     DOCS,
-    MOST_BODY_BYTES,
     Authentication,
     RequestContext,
     Requests,
@@ -42,7 +41,6 @@ def create_app(context: Context) -> FastAPI:
         docs_url=DOCS,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MOST_BODY_BYTES,
         lifespan=_lifespan,
         generate_unique_id_function=lambda route: route.name,
     )

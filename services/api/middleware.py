@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +20,7 @@ from services.api.problems import Problem
 API = "/api/v1"
 DOCS = "/api/docs"
 MOST_BODY_BYTES = 1 << 20
+_TOO_LARGE = f"A body has at most {MOST_BODY_BYTES} bytes."
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -85,15 +87,12 @@ class Requests:
         """Handle one request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        raw = scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1")
-        query = scope.get("query_string", b"").decode("latin-1")
-        if "%00" in raw + query or "\0" in raw + query:
-            problem = Problem(422, "A path or a query can't contain NUL (%00).")
+        try:
+            _refuse_nul(scope)
+            receive = _limited(scope, receive)
+        except Problem as problem:
             return await problem.response(scope)(scope, receive, send)
-        length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdigit() or int(length) > MOST_BODY_BYTES:
-            problem = Problem(413, f"A request's body has at most {MOST_BODY_BYTES} bytes.")
-            return await problem.response(scope)(scope, receive, send)
+        raw = _raw_path(scope)
         if "%2f" in raw.lower():
             segments = (unquote(part).replace("/", _SLASH) for part in raw.split("/"))
             scope["path"] = "/".join(segments)
@@ -114,6 +113,35 @@ class Authentication:
             except Problem as problem:
                 return await problem.response(scope)(scope, receive, send)
         return await self._app(scope, receive, send)
+
+
+def _raw_path(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path", b"")
+    return raw.partition(b"?")[0].decode("latin-1")
+
+
+def _refuse_nul(scope: Scope) -> None:
+    sent = _raw_path(scope) + scope.get("query_string", b"").decode("latin-1")
+    if "%00" in sent or "\0" in sent:
+        raise Problem(422, "A path or a query can't contain NUL (%00).")
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """Receives a body that is not too large, whether or not its length was announced."""
+    length = Headers(scope=scope).get("content-length", "0")
+    if not length.isdigit() or int(length) > MOST_BODY_BYTES:
+        raise Problem(413, _TOO_LARGE)
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MOST_BODY_BYTES:
+            raise HTTPException(413, _TOO_LARGE)  # which FastAPI does not take for bad JSON
+        return message
+
+    return receive_limited
 
 
 def segment(value: str) -> str:

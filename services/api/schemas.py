@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from dicom_router.models import DeliveryState, StudyState
-from dicom_router.settings import AeTitle, Port
+from dicom_router.settings import Port
 
 _Item = TypeVar("_Item")
 
@@ -176,15 +176,17 @@ Name = Annotated[
         examples=["pacs"],
     ),
 ]
+_HOST = r"[A-Za-z0-9:._%][A-Za-z0-9:._%-]{0,254}"
+_TITLE = r"[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]{0,15}"  # PS3.5 6.2, AE
 Host = Annotated[
     str,
-    Field(
-        pattern=r"^[A-Za-z0-9:._%][A-Za-z0-9:._%-]{0,254}$",
-        description="A host name or IP address.",
-        examples=["10.0.0.5"],
-    ),
+    Field(pattern=f"^{_HOST}$", description="A host name or IP address.", examples=["10.0.0.5"]),
 ]
-Title = Annotated[AeTitle, Field(description="1 to 16 characters, no backslash.")]
+HostOrNone = Annotated[str, Field(pattern=f"^({_HOST})?$")]
+Title = Annotated[
+    str, Field(pattern=f"^{_TITLE}$", description="1 to 16 characters, no backslash.")
+]
+TitleOrNone = Annotated[str, Field(pattern=f"^({_TITLE})?$")]
 
 
 def _a_network(text: str) -> str:
@@ -218,7 +220,7 @@ class DestinationSettings(_Given):
     host: Host
     port: Port = Field(examples=[104])
     ae_title: Title = Field(examples=["PACS"])
-    calling_ae_title: Title | Literal[""] = Field(
+    calling_ae_title: TitleOrNone = Field(
         "", description="What the router calls itself there; empty: ROUTER_AE_TITLE."
     )
     enabled: bool = Field(True, description="false: nothing new is owed to it.")
@@ -270,7 +272,7 @@ class SenderSettings(_Given):
     addresses: list[Network] = Field(
         [], max_length=100, description="Where it may call from (CIDR); empty: anywhere."
     )
-    host: Host | Literal[""] = Field("", description="Where it can be echoed, if known.")
+    host: HostOrNone = Field("", description="Where it can be echoed, if known.")
     port: Port | None = None
     settle_seconds: Annotated[float, Field(ge=0, le=86400)] | None = Field(
         None, description="Its own ROUTER_STUDY_SETTLE_SECONDS."

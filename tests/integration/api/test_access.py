@@ -1,0 +1,141 @@
+"""Who gets in, and how."""
+
+import itertools
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dicom_router.database import Database
+from tests.integration.api.conftest import TOKEN, Api, running
+
+CLOSED = ("/studies", "/destinations", "/deliveries", "/events/stream", "/nothing", "/", "")
+
+
+def test_nobody_unknown_gets_in(api: Api) -> None:
+    unknown = [None, b"Bearer wrong", f"Basic {TOKEN}".encode(), b"Bearer", b"B\xe9arer x"]
+    for path, authorization in itertools.product(CLOSED, unknown):
+        headers = {b"Authorization": authorization} if authorization else None
+        answer = httpx.get(f"{api.client.base_url}/api/v1{path}", headers=headers, trust_env=False)
+        assert answer.status_code == 401, (path, authorization)
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["status"] == 401
+
+
+def test_what_an_unknown_client_sends_is_not_even_looked_at(api: Api) -> None:
+    answer = httpx.post(f"{api.client.base_url}/api/v1/destinations", content=b"{", trust_env=False)
+    assert answer.status_code == 401
+
+
+def test_health_and_metrics_need_no_token(api: Api) -> None:
+    for path in ("/healthz", "/readyz", "/metrics", "/api/openapi.json", "/", "/page.js"):
+        assert httpx.get(f"{api.client.base_url}{path}", trust_env=False).status_code == 200
+
+
+def test_a_browser_gets_a_cookie_for_the_token_and_may_read_with_it(api: Api) -> None:
+    answer = api.client.post("/api/v1/session")
+    cookie = answer.headers["set-cookie"]
+    assert answer.json()["role"] == "admin"
+    assert {"HttpOnly", "Path=/api"} <= {part.strip() for part in cookie.split(";")}
+    assert "samesite=strict" in cookie.lower()
+    assert "secure" not in cookie.lower()  # it would not come back over plain HTTP
+    with browser(api) as page:
+        assert page.get("/api/v1/studies").status_code == 200
+
+
+def test_a_change_by_cookie_must_come_from_our_page(api: Api) -> None:
+    own = str(api.client.base_url).rstrip("/")
+    elsewhere = [
+        {},
+        {"Origin": "http://elsewhere.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": own},
+    ]
+    body = {"host": "h", "port": 104, "ae_title": "P"}
+    with browser(api) as page:
+        for headers in elsewhere:
+            answer = page.post("/api/v1/destinations", json=body | {"name": "a"}, headers=headers)
+            assert answer.status_code == 403, headers
+        for number, headers in enumerate([{"Origin": own}, {"Sec-Fetch-Site": "same-origin"}]):
+            named = body | {"name": f"pacs-{number}"}
+            answer = page.post("/api/v1/destinations", json=named, headers=headers)
+            assert answer.status_code == 201, headers
+
+
+def test_a_session_ends_when_its_time_is_over(api: Api) -> None:
+    with browser(api) as page:
+        api.now[0] = api.now[0].replace(month=2)
+        assert page.get("/api/v1/studies").status_code == 401
+
+
+def test_a_forged_session_is_none(api: Api) -> None:
+    for value in ("9999999999.", "9999999999.00", "x.y", ".", "٣.x"):
+        cookie = {b"Cookie": f"router_session={value}".encode()}
+        answer = httpx.get(f"{api.client.base_url}/api/v1/studies", headers=cookie, trust_env=False)
+        assert answer.status_code == 401
+
+
+def test_signing_out_takes_the_cookie_back(api: Api) -> None:
+    with browser(api) as page:
+        answer = page.delete("/api/v1/session", headers={"Sec-Fetch-Site": "same-origin"})
+        assert answer.status_code == 204
+        assert page.get("/api/v1/studies").status_code == 401
+
+
+def test_a_token_is_made_once_and_shown_once(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    with running(database, data, token="") as api:
+        kept = data / ".api-token"
+        token = kept.read_text().strip()
+        printed = capsys.readouterr().out
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert f"http://127.0.0.1:{api.settings.http_port}/#token={token}" in printed
+        assert _status(api, token) == 200
+    with running(database, data, token="") as api:
+        assert token not in capsys.readouterr().out
+        assert _status(api, token) == 200
+
+
+def test_a_token_that_is_set_is_not_written_down(
+    start: Callable[..., Api], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start()
+    assert not (tmp_path / "data" / ".api-token").exists()
+    assert TOKEN not in capsys.readouterr().out
+
+
+def test_answers_carry_strict_headers_and_the_request_id(api: Api) -> None:
+    answer = api.client.get("/api/v1/studies", headers={"X-Request-ID": "abc-1"})
+    assert answer.headers["x-request-id"] == "abc-1"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "server" not in answer.headers
+    odd = api.client.get("/api/v1/nothing", headers={b"X-Request-ID": b"a b\xff"})
+    assert odd.headers["x-request-id"] == odd.json()["request_id"] != "a b"
+
+
+def test_the_page_has_nothing_inline_that_its_policy_forbids(api: Api) -> None:
+    page = api.client.get("/").text
+    assert "<script src=" in page
+    assert "style=" not in page
+    assert "onclick" not in page
+
+
+def browser(api: Api) -> httpx.Client:
+    """A client with nothing but the cookie."""
+    opened = api.client.post("/api/v1/session")
+    assert opened.status_code == 200, json.dumps(opened.json())
+    page = httpx.Client(base_url=api.client.base_url, trust_env=False)
+    page.cookies.update(opened.cookies)
+    return page
+
+
+def _status(api: Api, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return api.client.get("/api/v1/studies", headers=headers).status_code

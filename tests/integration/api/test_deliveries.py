@@ -1,0 +1,52 @@
+"""Deliveries: listed, and commands about them where they make sense."""
+
+from datetime import timedelta
+
+from tests.integration.api.conftest import NOON, Api, a_delivery, data_of
+
+
+def test_deliveries_are_listed_newest_first_in_pages(api: Api) -> None:
+    api.add(
+        *(
+            a_delivery(f"d{number}", revision=number, created_at=NOON + timedelta(seconds=number))
+            for number in range(5)
+        ),
+        a_delivery("other", destination="backup", state="delivered"),
+    )
+    first = api.get("/deliveries", limit=3)
+    rest = api.get("/deliveries", limit=3, cursor=first["next"])
+    ids = [each["id"] for each in first["items"] + rest["items"]]
+    assert ids == ["d4", "d3", "d2", "d1", "other", "d0"]
+    assert rest["next"] is None
+    assert [each["id"] for each in api.get("/deliveries", destination="backup")["items"]] == [
+        "other"
+    ]
+    assert len(api.get("/deliveries", state="waiting")["items"]) == 5
+
+
+def test_a_delivery_says_why_it_waits(api: Api) -> None:
+    reason = {"kind": "refused", "dicom_status": 0xA700, "text": "out of resources"}
+    api.add(a_delivery("d1", state="retrying", reason=reason, attempt=2, next_attempt_at=NOON))
+    (shown,) = api.get("/deliveries")["items"]
+    assert (shown["reason"], shown["attempt"]) == (reason, 2)
+    assert shown["next_attempt_at"] == "2026-01-22T12:00:00Z"
+
+
+def test_retry_and_cancel_become_commands_where_they_make_sense(api: Api) -> None:
+    for number, state in enumerate(
+        ("waiting", "retrying", "sending", "failed", "delivered", "cancelled")
+    ):
+        api.add(a_delivery(state, state=state, revision=number))
+    for state in ("waiting", "retrying", "failed"):
+        assert api.post(f"/deliveries/{state}/retry", status=202)["command"] == "delivery-retry"
+        command = api.command()
+        assert command.routing_key == "delivery-retry"
+        assert data_of(command) == {"delivery_id": state, "by": "admin"}
+    for state in ("waiting", "retrying", "sending"):
+        api.post(f"/deliveries/{state}/cancel", status=202)
+        assert api.command().routing_key == "delivery-cancel"
+    for state in ("sending", "delivered", "cancelled"):
+        assert state in api.post(f"/deliveries/{state}/retry", status=409)["detail"]
+    for state in ("failed", "delivered", "cancelled"):
+        assert state in api.post(f"/deliveries/{state}/cancel", status=409)["detail"]
+    assert api.no_command()

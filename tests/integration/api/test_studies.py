@@ -1,0 +1,230 @@
+"""Studies: the same as in the history and more, page by page, found by what people know of them."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from dicom_router.history import history_entry
+from dicom_router.models import Association, DeliveryInstance, Receipt, Series, Study, TimelineEntry
+from tests.integration.api.conftest import NOON, Api, a_delivery, a_study
+
+
+def test_a_study_has_what_the_history_says_and_more(api: Api) -> None:
+    study = a_study(
+        state="sent", sent_at=NOON, image_count=2, revision=1, completeness={"why": "released"}
+    )
+    owed = [
+        DeliveryInstance(delivery_id="d1", receipt_id="r1", state="delivered"),
+        DeliveryInstance(delivery_id="d1", receipt_id="r2", state="waiting"),
+        DeliveryInstance(delivery_id="d1", receipt_id="r0", state="superseded"),
+    ]
+    api.add(
+        study, a_delivery("d1", created_at=NOON + timedelta(hours=1)), a_delivery("d0", revision=0)
+    )
+    api.add(*owed)
+    shown = api.get("/studies/1.2.3")
+    assert history_entry(study).items() <= shown.items()
+    assert api.get("/studies")["items"] == [shown]
+    assert shown["completeness"] == {"why": "released"}
+    assert shown["sent"] is True
+    assert [each["id"] for each in shown["deliveries"]] == ["d0", "d1"]
+    assert (shown["deliveries"][1]["sent"], shown["deliveries"][1]["total"]) == (1, 2)
+
+
+def test_pages_show_every_study_once_while_studies_arrive(api: Api) -> None:
+    api.add(*(_numbered(number) for number in range(25)))
+    seen, cursor = [], None
+    while True:
+        page = api.get("/studies", limit=10, **({"cursor": cursor} if cursor else {}))
+        seen += [study["study_uid"] for study in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+        api.add(_numbered(100 + len(seen)))  # newer than all: not on a later page
+    assert seen == [f"1.{number}" for number in reversed(range(25))]
+
+
+def test_a_page_has_50_studies_unless_told_otherwise_and_500_at_most(api: Api) -> None:
+    api.add(*(_numbered(number) for number in range(501)))
+    assert len(api.get("/studies")["items"]) == 50
+    assert len(api.get("/studies", limit=500)["items"]) == 500
+    api.get("/studies", status=422, limit=501)
+
+
+def test_every_order_leads_through_all_studies(api: Api) -> None:
+    api.add(
+        *(
+            _numbered(number, patient_name=f"N{number % 3}", image_count=number % 4, size_bytes=5)
+            for number in range(20)
+        )
+    )
+    for key in (
+        "created_at",
+        "patient_name",
+        "patient_id",
+        "study_date",
+        "image_count",
+        "size_bytes",
+    ):
+        up, down = _walk(api, key), _walk(api, f"-{key}")
+        assert len(set(up)) == 20, key
+        assert up == down[::-1], key
+    by_name = api.get("/studies", sort="patient_name")["items"]
+    assert [each["patient_name"] for each in by_name] == sorted(
+        each["patient_name"] for each in by_name
+    )
+
+
+def test_a_cursor_is_good_for_its_own_order_only(api: Api) -> None:
+    api.add(*(_numbered(number) for number in range(3)))
+    cursor = api.get("/studies", limit=1)["next"]
+    problem = api.get("/studies", status=422, cursor=cursor, sort="patient_name")
+    assert problem["errors"][0]["field"] == "cursor"
+
+
+def test_each_filter_finds_the_study_by_its_own_value_and_not_by_another(api: Api) -> None:
+    api.add(
+        a_study(
+            state="sent",
+            modalities=["CT", "SR"],
+            patient_id="P_1%",
+            patient_name="Ångström_Жанна",
+            accession_number="ACC77",
+        )
+    )
+    filters: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
+        "q": (("p_1%", "acc7", "chest", "1.2.3", "ström Жа"), ("P%1", "PX1", "1.2", "_1_")),
+        "patient_id": (("P_1%",), ("P", "P_1", "PX1%")),
+        "patient_name": (("Жанна", "Ångström^Жанна", "Ångström Жанна", "ngstr"), ("Jo",)),
+        "modality": (("CT", "SR"), ("C", "MR")),
+        "state": (("sent",), ("failed",)),
+        "sent": (("true",), ("false",)),
+        "received_from": (("2026-01-22T12:00:00Z", "2000-01-01"), ("2026-01-22T12:00:01Z",)),
+        "received_to": (("2026-01-22T12:00:00Z", "2999-01-01"), ("2026-01-22T11:59:59Z",)),
+    }
+    for name, (matching, others) in filters.items():
+        for value in matching:
+            assert len(api.get("/studies", **{name: value})["items"]) == 1, (name, value)
+        for value in others:
+            assert api.get("/studies", **{name: value})["items"] == [], (name, value)
+    several = api.client.get("/api/v1/studies?state=failed&state=sent").json()
+    assert len(several["items"]) == 1
+
+
+def test_a_day_as_an_end_includes_that_day(api: Api) -> None:
+    local = NOON.astimezone().date()
+    api.add(a_study())
+    assert len(api.get("/studies", received_from=local, received_to=local)["items"]) == 1
+    before = local - timedelta(days=1)
+    assert api.get("/studies", received_to=before)["items"] == []
+
+
+def test_a_uid_may_contain_anything(api: Api) -> None:
+    for number, uid in enumerate(("a/series", "a%2Fb", "../x y", "1.2?#&", "Жé", "a//b")):
+        api.add(a_study(uid, folder=f"f{number}"))
+        path = f"/studies/{quote(uid, safe='')}"
+        assert api.get(path)["study_uid"] == uid
+        assert api.get(f"{path}/series")["items"] == []
+        assert api.get(f"{path}/timeline") == []
+
+
+def test_series_and_instances_come_in_pages(api: Api) -> None:
+    api.add(a_study(), *(_receipt(number) for number in range(7)), _series("1.5"), _series("1.6"))
+    api.add(_receipt(7, state="duplicate"))
+    first = api.get("/studies/1.2.3/instances", limit=5)
+    rest = api.get("/studies/1.2.3/instances", limit=5, cursor=first["next"])
+    uids = [each["sop_instance_uid"] for each in first["items"] + rest["items"]]
+    assert uids == [f"1.9.{number}" for number in range(7)]
+    assert rest["next"] is None
+    one = api.get("/studies/1.2.3/series", limit=1)
+    assert (one["items"][0]["series_uid"], one["items"][0]["image_count"]) == ("1.5", 7)
+    two = api.get("/studies/1.2.3/series", limit=1, cursor=one["next"])
+    assert (two["items"][0]["series_uid"], two["items"][0]["image_count"]) == ("1.6", 0)
+
+
+def test_the_timeline_tells_the_story_in_order(api: Api) -> None:
+    later = NOON + timedelta(hours=1)
+    api.add(
+        a_study(revision=1, receiving=True),
+        Association(
+            association_id="as1",
+            receiver="host-1",
+            calling_ae_title="CT_ROOM_1",
+            called_ae_title="DICOMROUTER",
+            peer_address="10.0.0.7",
+            outcome="released",
+        ),
+        *(_receipt(number, revision=1) for number in range(3)),
+        _receipt(3, state="duplicate", revision=1, sop_instance_uid="1.9.0"),
+        _receipt(4, association_id="as2", received_at=later, organized_at=later),
+        TimelineEntry(
+            study_uid="1.2.3",
+            at=NOON + timedelta(minutes=1),
+            event="completed",
+            detail="released and quiet",
+            data={"revision": 1, "at": "not this"},
+        ),
+    )
+    story = api.get("/studies/1.2.3/timeline")
+    assert [each["event"] for each in story] == [
+        "received",
+        "organized",
+        "completed",
+        "received",
+        "organized",
+    ]
+    received, organized, completed, unknown, again = story
+    assert received["calling_ae_title"] == "CT_ROOM_1"
+    assert "CT_ROOM_1 at 10.0.0.7 sent 4 images" in received["detail"]
+    assert received["at"] == "2026-01-22T12:00:00Z"
+    assert (organized["instances"], organized["duplicates"], organized["revision"]) == (3, 1, 1)
+    assert (completed["revision"], completed["at"]) == (1, "2026-01-22T12:01:00Z")
+    assert unknown["association_id"] == "as2"
+    assert again["revision"] == 2
+
+
+def _numbered(number: int, **values: Any) -> Study:
+    at = NOON + timedelta(seconds=number)
+    return a_study(f"1.{number}", folder=f"f{number}", created_at=at, **values)
+
+
+def _walk(api: Api, sort: str) -> list[str]:
+    seen: list[str] = []
+    query: dict[str, Any] = {}
+    while query.get("cursor", "") is not None:
+        page = api.get("/studies", sort=sort, limit=7, **query)
+        seen += [study["study_uid"] for study in page["items"]]
+        query = {"cursor": page["next"]}
+    return seen
+
+
+def _series(uid: str) -> Series:
+    return Series(
+        study_uid="1.2.3",
+        series_uid=uid,
+        modality="CT",
+        series_number="1",
+        series_description="THIN",
+    )
+
+
+def _receipt(number: int, **values: Any) -> Receipt:
+    return Receipt(
+        **{
+            "receipt_id": f"20260122T120000.00000{number}Z_as1_00000{number}",
+            "association_id": "as1",
+            "state": "organized",
+            "study_uid": "1.2.3",
+            "series_uid": "1.5",
+            "sop_class_uid": "1.2.840.10008.5.1.4.1.1.2",
+            "sop_instance_uid": f"1.9.{number}",
+            "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+            "instance_number": str(number),
+            "size": 1000,
+            "sha256": "0" * 64,
+            "spool_path": "",
+            "received_at": NOON,
+            "organized_at": NOON + timedelta(seconds=1),
+            **values,
+        }
+    )
