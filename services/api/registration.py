@@ -16,7 +16,6 @@ from services.api.schemas import NewSender
 
 CALLERS_COUNT_FOR = timedelta(days=30)
 _LONGEST_NAME = 40
-_LOOSE_FILES = "FOLDER"  # the calling AE of files found in the data folder: nobody who calls
 
 log = get_logger()
 
@@ -30,9 +29,7 @@ def register(change: Change, given: NewSender) -> list[str]:
     if not queries.any_sender(change.session):
         since = change.now - CALLERS_COUNT_FOR
         callers = queries.callers_since(change.session, since)
-        others = named(
-            (c for c in callers if c not in (given.ae_title, _LOOSE_FILES)), {given.name}
-        )
+        others = named((each for each in callers if each != given.ae_title), {given.name})
     queries.add_senders(
         change.session, [given.model_dump(), *map(_row, others.items())], change.now
     )

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dicom_router.history import history_entry
-from dicom_router.models import Receipt, Sender, Series, Study
+from dicom_router.models import Association, Receipt, Sender, Series, Study
 from dicom_router.models import TimelineEntry as Entry
 from services.api import schemas
 from services.api.queries.deliveries import CountedDelivery
@@ -76,29 +76,32 @@ def sender(row: Sender) -> schemas.Sender:
 
 
 def timeline(
-    touches: Sequence[Touch], filings: Sequence[Filing], entries: Sequence[Entry]
+    row: Study, touches: Sequence[Touch], filings: Sequence[Filing], entries: Sequence[Entry]
 ) -> list[schemas.TimelineEntry]:
     """A study's story, in order: what its receipts tell, and what was noted."""
     told = [
-        *(_received(each) for each in touches),
+        *(_received(each, row.taken_over) for each in touches),
         *(_organized(each) for each in filings),
         *(_noted(each) for each in entries),
     ]
     return sorted(told, key=lambda entry: (entry.at, _ORDER.get(entry.event, 2)))
 
 
-def _received(touch: Touch) -> schemas.TimelineEntry:
-    known = touch.association
-    caller = known.calling_ae_title if known else "an unknown caller"
-    where = f" at {known.peer_address}" if known and known.peer_address else ""
-    ended = f"; the association was {known.outcome}" if known and known.outcome else ""
-    more = _columns(_AssociationFacts, known) if known else {}
-    return _entry(
-        touch.first_received_at,
-        "received",
-        f"{caller}{where} sent {_images(touch.count)}{ended}",
-        {**more, "association_id": touch.association_id, "instances": touch.count},
-    )
+def _received(touch: Touch, taken_over: bool) -> schemas.TimelineEntry:
+    facts = _columns(_AssociationFacts, touch.association) if touch.association else {}
+    detail = f"{_images(touch.count)} came from an unknown caller"
+    if touch.association is not None:
+        detail = _came(touch.association, touch.count)
+    elif taken_over:
+        detail = f"{_images(touch.count)} were here already, from an earlier version"
+    values = {**facts, "association_id": touch.association_id, "instances": touch.count}
+    return _entry(touch.first_received_at, "received", detail, values)
+
+
+def _came(association: Association, count: int) -> str:
+    where = f" at {association.peer_address}" if association.peer_address else ""
+    ended = f"; the association was {association.outcome}" if association.outcome else ""
+    return f"{association.calling_ae_title}{where} sent {_images(count)}{ended}"
 
 
 class _AssociationFacts(BaseModel):

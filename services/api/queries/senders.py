@@ -43,10 +43,14 @@ def delete_sender(session: Session, row: Sender) -> None:
 
 
 def callers_since(session: Session, since: datetime) -> Sequence[str]:
-    """The calling AE titles of associations that stored something since then."""
+    """The calling AE titles of associations that stored something since then.
+
+    Loose files in the data folder are stored by nobody who calls: they have no address.
+    """
     stored = exists().where(
         Receipt.association_id == Association.association_id, Receipt.received_at >= since
     )
     lately = or_(Association.closed_at.is_(None), Association.closed_at >= since)
-    query = select(Association.calling_ae_title).where(lately, stored).distinct()
+    called = Association.peer_address != ""
+    query = select(Association.calling_ae_title).where(called, lately, stored).distinct()
     return session.scalars(query.order_by(Association.calling_ae_title)).all()

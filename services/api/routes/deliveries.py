@@ -6,16 +6,23 @@ from fastapi import APIRouter, Query
 
 from dicom_router.events import DeliveryCancel, DeliveryRetry, Payload
 from dicom_router.models import OPEN_DELIVERY_STATES, DeliveryState
+from dicom_router.models import Delivery as DeliveryRow
 from services.api import views
 from services.api.context import LIMIT, Api, Change, CursorText, Limit, Operator, Viewer
 from services.api.paging import next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import deliveries as queries
+from services.api.queries import destinations
 from services.api.schemas import Accepted, Delivery, Page
 
 router = APIRouter(prefix="/deliveries", tags=["deliveries"])
 
-_CAN_BE_RETRIED = (DeliveryState.WAITING, DeliveryState.RETRYING, DeliveryState.FAILED)
+_CAN_BE_RETRIED = (
+    DeliveryState.WAITING,
+    DeliveryState.RETRYING,
+    DeliveryState.FAILED,
+    DeliveryState.CANCELLED,
+)
 
 
 @router.get("", summary="List deliveries")
@@ -39,9 +46,15 @@ def list_deliveries(
 
 @router.post("/{delivery_id}/retry", status_code=202, summary="Try a delivery again now")
 def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
-    """Whatever it waits for; what has failed begins anew."""
+    """Whatever it waits for; what has failed or was cancelled begins anew."""
     with api.change() as change:
-        _require(change, delivery_id, _CAN_BE_RETRIED, "tried again")
+        found = _require(change, delivery_id, _CAN_BE_RETRIED, "tried again")
+        if destinations.lock_destination(change.session, found.destination) is None:
+            raise Problem(
+                409,
+                f"There is no destination {found.destination!r} any more: add it again first "
+                "(POST /api/v1/destinations).",
+            )
         return _command(change, DeliveryRetry(delivery_id=delivery_id, by=who.name), delivery_id)
 
 
@@ -55,7 +68,7 @@ def cancel_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
 
 def _require(
     change: Change, delivery_id: str, states: tuple[DeliveryState, ...], what: str
-) -> None:
+) -> DeliveryRow:
     row = queries.delivery(change.session, delivery_id)
     if row is None:
         raise Problem(
@@ -66,6 +79,7 @@ def _require(
         raise Problem(
             409, f"This delivery is {row.state}; it can be {what} while it is one of: {possible}."
         )
+    return row
 
 
 def _command(change: Change, command: Payload, delivery_id: str) -> Accepted:

@@ -130,6 +130,7 @@ def get_timeline(api: Api, _who: Viewer, study_uid: StudyUid) -> list[TimelineEn
     with api.database.read() as session:
         row = _known(session, study_uid)
         return views.timeline(
+            row,
             queries.touches(session, study_uid),
             queries.filings(session, row),
             queries.entries(session, study_uid),

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.integration.api.conftest import NOON, Api, a_delivery, data_of
+from tests.integration.api.conftest import NOON, Api, a_delivery, a_destination, data_of
 
 
 def test_deliveries_are_listed_newest_first_in_pages(api: Api) -> None:
@@ -33,11 +33,11 @@ def test_a_delivery_says_why_it_waits(api: Api) -> None:
 
 
 def test_retry_and_cancel_become_commands_where_they_make_sense(api: Api) -> None:
-    for number, state in enumerate(
-        ("waiting", "retrying", "sending", "failed", "delivered", "cancelled")
-    ):
-        api.add(a_delivery(state, state=state, revision=number))
-    for state in ("waiting", "retrying", "failed"):
+    api.post("/destinations", a_destination())
+    api.command()
+    states = ("waiting", "retrying", "sending", "failed", "delivered", "cancelled")
+    api.add(*(a_delivery(state, state=state, revision=n) for n, state in enumerate(states)))
+    for state in ("waiting", "retrying", "failed", "cancelled"):
         assert api.post(f"/deliveries/{state}/retry", status=202)["command"] == "delivery-retry"
         command = api.command()
         assert command.routing_key == "delivery-retry"
@@ -45,8 +45,14 @@ def test_retry_and_cancel_become_commands_where_they_make_sense(api: Api) -> Non
     for state in ("waiting", "retrying", "sending"):
         api.post(f"/deliveries/{state}/cancel", status=202)
         assert api.command().routing_key == "delivery-cancel"
-    for state in ("sending", "delivered", "cancelled"):
+    for state in ("sending", "delivered"):
         assert state in api.post(f"/deliveries/{state}/retry", status=409)["detail"]
     for state in ("failed", "delivered", "cancelled"):
         assert state in api.post(f"/deliveries/{state}/cancel", status=409)["detail"]
+    assert api.no_command()
+
+
+def test_nothing_is_tried_again_to_a_destination_that_is_gone(api: Api) -> None:
+    api.add(a_delivery("d1", state="cancelled"))
+    assert "'pacs'" in api.post("/deliveries/d1/retry", status=409)["detail"]
     assert api.no_command()

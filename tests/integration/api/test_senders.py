@@ -43,7 +43,7 @@ def test_the_first_sender_brings_in_whoever_has_stored_in_the_last_30_days(api: 
         *_stored("a2", "MR_ROOM", lately, closed_at=None),
         *_stored("a3", "OLD_CT", long_ago),
         *_stored("a4", "CT1", lately),
-        *_stored("a5", "FOLDER", lately),
+        *_stored("a5", "FOLDER", lately, peer_address=""),
         _association("a6", "ONLY_ECHOED", lately),
     )
     created = api.post("/senders", CT1)
