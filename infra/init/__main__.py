@@ -16,13 +16,6 @@ def main() -> int:
     """Prepare both; the exit code, after one line that says what to do when it is not 0."""
     os.umask(0o077)
     try:
-        made = SecretFiles(SECRETS, owner=0, groups=GROUPS).prepare()
-    except OSError as error:
-        print(f"The secrets can't be made: {error}.", file=sys.stderr)
-        return 1
-    if made:
-        print(f"Made in the volume `secrets`: {', '.join(made)}.")
-    try:
         given = data_folder.give(DATA, USER, USER)
     except OSError as error:
         print(
@@ -33,6 +26,13 @@ def main() -> int:
         return 1
     if given:
         print(f"Gave ./dicom to the router's user {USER}: {given} files and folders had another.")
+    try:
+        made = SecretFiles(SECRETS, owner=0, groups=GROUPS).prepare()
+    except OSError as error:
+        print(f"The secrets can't be made: {error}.", file=sys.stderr)
+        return 1
+    if made:
+        print(f"Made in the volume `secrets`: {', '.join(made)}.")
     return 0
 
 
