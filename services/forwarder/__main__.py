@@ -30,6 +30,7 @@ class Pace:
 
     work: float = 1.0  # is anything due?
     reload: float = 2.0  # has another forwarder been told of a new destination?
+    check: float = 0.05  # while sending: has a person said stop?
     renew: float = 10.0  # a third of a lease
     relay: float = 1.0
     sweep: float = 60.0
@@ -59,7 +60,14 @@ class Forwarder:
         # A process that is restarted may get the same name: leases are those of one life.
         deliveries = Deliveries(writer, f"{name}#{uuid.uuid4().hex[:8]}")
         outages, owing = Outages(writer), Owing(writer)
-        sender = Sender(Archive(settings.data_dir), deliveries, outages, self._stopping, timeouts)
+        sender = Sender(
+            Archive(settings.data_dir),
+            deliveries,
+            outages,
+            self._stopping,
+            timeouts,
+            check_seconds=pace.check,
+        )
         new_worker = partial(
             Worker,
             writer=writer,

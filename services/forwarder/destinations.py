@@ -7,7 +7,7 @@ passed. Every forwarder has a worker for every destination; leases in the databa
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dicom_router.archive import DiskTrouble
@@ -79,20 +79,19 @@ class Worker:
             self._deliveries.give_back(given.claim)
         return ended
 
-    def offer(self, delivery_id: str) -> bool:
-        """Take this delivery up now; False if it is not due, or the worker is busy."""
+    def offer(self, delivery_id: str) -> None:
+        """Take this delivery up now, unless it is not due or the worker is busy."""
         with self._lock:
             if self._busy or self._sender.stopping.is_set():
-                return False
+                return
             destination = self._standing()
             if destination is None or destination.paused or destination.outage:
-                return False
+                return
             claim = self._deliveries.claim_woken(delivery_id)
             if claim is None:
-                return False
+                return
             self._busy, self._given = True, Work(destination, claim, probing=False)
         self._task.wake()
-        return True
 
     def _work_off(self) -> None:
         """Do what is due, until nothing is."""
@@ -266,10 +265,14 @@ class Destinations:
     def _on_due(self, name: str, messages: Sequence[Message]) -> None:
         """`delivery-due`: take the delivery up, or let the message wait where operators see it."""
         due = {expect(each, DeliveryDue).delivery_id for each in messages}
-        with self._writer.database.read() as session:
-            waiting = queries.unclaimed(session, due, self._writer.clock())
         with self._lock:
             worker = self._workers.get(name)
-        left = [each for each in sorted(waiting) if worker is None or not worker.offer(each)]
-        if left:
+        if worker is not None:
+            for each in sorted(self._unclaimed(due)):
+                worker.offer(each)
+        if left := self._unclaimed(due):  # nor has anybody else taken them meanwhile
             raise NotYet(f"{len(left)} deliveries to {name} have to wait")
+
+    def _unclaimed(self, delivery_ids: Collection[str]) -> set[str]:
+        with self._writer.database.read() as session:
+            return queries.unclaimed(session, delivery_ids, self._writer.clock())

@@ -35,7 +35,6 @@ from services.forwarder.writing import Stopping
 MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: the odd numbers up to 255
 RECORD_AT_MOST = 8  # images that a crash may send a second time
 RECORD_EVERY_SECONDS = 0.25
-CHECK_EVERY_SECONDS = 0.05  # so soon sending stops when a person says so
 LARGE_BYTES = 4 << 20  # such an image takes a while: what came before is recorded first
 
 # What says something about one file. Any other error says that the disk can't be used now.
@@ -75,6 +74,7 @@ class Sender:
     outages: Outages
     stopping: Stopping
     timeouts: RequestorTimeouts
+    check_seconds: float  # at least so long between two looks at whether to go on
 
 
 def next_association(items: Sequence[Item]) -> tuple[list[Context], list[Item], list[Item]]:
@@ -226,7 +226,7 @@ class Attempt:
         now = time.monotonic()
         if self._is_time_to_record(now, following):
             return self._record()
-        if now - self._checked_at < CHECK_EVERY_SECONDS:
+        if now - self._checked_at < self._sender.check_seconds:
             return True
         self._checked_at = now
         return self._sender.deliveries.may_go_on(self._claim)

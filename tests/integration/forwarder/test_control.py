@@ -1,0 +1,160 @@
+"""What people decide: paused, disabled, deleted, held, cancelled; destinations that come later."""
+
+from dicom_router.events import DeliveryCancel, DeliveryFailed
+from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
+from tests.integration.forwarder.pacs import Pacs
+from tests.integration.forwarder.world import World, eventually
+
+
+def test_what_is_owed_to_a_paused_destination_waits(world: World, pacs: Pacs) -> None:
+    world.add_destination(pacs, paused=True)
+    world.start()
+    study = world.add_study(3)
+    eventually(lambda: world.depths().get(".retry.30s"), "its message to wait visibly")
+    assert world.delivery(study).state == DeliveryState.WAITING
+    assert pacs.calls == 0
+    world.change_destination(paused=False)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+
+
+def test_pausing_stops_after_the_image_in_hand(world: World, pacs: Pacs) -> None:
+    pacs.gate.clear()
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(10)
+    eventually(lambda: pacs.asked, "an image in hand")
+    world.change_destination(paused=True)
+    pacs.gate.set()
+    eventually(lambda: world.has_delivery(study, DeliveryState.RETRYING), "the rest to wait")
+    assert len(pacs.has()) == 1
+    world.change_destination(paused=False)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the rest")
+    assert pacs.repeats == 0
+
+
+def test_holding_a_study_stops_after_the_image_in_hand(world: World, pacs: Pacs) -> None:
+    pacs.gate.clear()
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(10)
+    eventually(lambda: pacs.asked, "an image in hand")
+    world.change_study(study, held=True)
+    other = world.add_study(2)
+    pacs.gate.set()
+    eventually(lambda: world.state(other) == StudyState.SENT, "the other study")
+    assert len(set(pacs.has()) & set(study.uids)) == 1
+    assert world.state(study) == StudyState.HELD
+    world.change_study(study, held=False)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the rest")
+    assert pacs.repeats == 0
+
+
+def test_nothing_new_is_owed_to_a_disabled_destination(world: World, pacs: Pacs) -> None:
+    world.add_destination(pacs, paused=True)
+    world.start()
+    owed = world.add_study(2)
+    eventually(lambda: world.deliveries(owed), "what is owed")
+    world.change_destination(enabled=False, paused=False)
+    eventually(lambda: world.state(owed) == StudyState.SENT, "what was owed already")
+    new = world.add_study(2)
+    eventually(lambda: world.state(new) == StudyState.UNROUTED, "the new one")
+    assert world.deliveries(new) == []
+
+
+def test_an_unrouted_study_goes_to_the_first_destination_there_is(world: World, pacs: Pacs) -> None:
+    world.start()
+    study = world.add_study(3)
+    eventually(lambda: world.state(study) == StudyState.UNROUTED, "no destination")
+    world.receive(study, 2)
+    world.complete(study)
+    eventually(lambda: world.state(study) == StudyState.UNROUTED, "still none")
+    world.add_destination(pacs)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+    assert sorted(pacs.has()) == sorted(study.uids)
+
+
+def test_a_later_destination_gets_new_studies_only(world: World, pacs: Pacs) -> None:
+    world.add_destination(pacs)
+    world.start()
+    old = world.add_study(2)
+    eventually(lambda: world.state(old) == StudyState.SENT, "the old one")
+    with Pacs("LATER") as later:
+        world.add_destination(later, "later")
+        new = world.add_study(3)
+        eventually(lambda: world.state(new) == StudyState.SENT, "the new one")
+        assert sorted(later.has()) == sorted(new.uids)
+
+
+def test_a_revision_that_nobody_is_owed_keeps_the_study_from_being_sent(
+    world: World, pacs: Pacs
+) -> None:
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(2)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the first revision")
+    world.change_destination(enabled=False)
+    world.receive(study, 1)
+    world.complete(study)
+    eventually(lambda: world.state(study) == StudyState.UNROUTED, "the second, owed to nobody")
+    world.change_destination(enabled=True)
+    eventually(lambda: world.state(study) == StudyState.SENT, "all of it")
+    assert sorted(pacs.has()) == sorted(study.uids)
+
+
+def test_what_an_earlier_version_sent_is_not_sent_again(world: World, pacs: Pacs) -> None:
+    world.add_destination(pacs)
+    study = world.add_study()
+    world.receive(study, 3)
+    world.complete(study, announce=False)
+    world.change_study(study, taken_over=True, taken_over_sent=True, routed_revision=1)
+    world.start()
+    (late,) = world.receive(study, 1)
+    world.complete(study)
+    eventually(lambda: world.deliveries(study), "a delivery of the late image")
+    eventually(lambda: world.state(study) == StudyState.SENT, "the late image")
+    assert pacs.has() == [late.sop_instance_uid]
+
+
+def test_a_deleted_destination_gets_nothing_and_its_queues_go(world: World, pacs: Pacs) -> None:
+    world.add_destination(pacs, paused=True)
+    world.start()
+    study = world.add_study(2)
+    eventually(lambda: world.depths().get(".retry.30s"), "a message that waits")
+    world.delete_destination()
+    eventually(lambda: world.has_delivery(study, DeliveryState.CANCELLED), "the cancellation")
+    assert world.state(study) == StudyState.FAILED
+    assert pacs.calls == 0
+
+
+def test_the_empty_queues_of_a_deleted_destination_are_deleted(world: World, pacs: Pacs) -> None:
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(2)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+    world.delete_destination()
+    eventually(lambda: not any("deliver.pacs" in each.name for each in world.bus.depths()), "gone")
+    world.add_destination(pacs)
+    new = world.add_study(2)
+    eventually(lambda: world.state(new) == StudyState.SENT, "a destination of the same name")
+
+
+def test_a_cancelled_delivery_never_counts_as_delivered(world: World, pacs: Pacs) -> None:
+    pacs.gate.clear()
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(10)
+    eventually(lambda: pacs.asked, "an image in hand")
+    world.tell(DeliveryCancel(delivery_id=world.delivery(study).id, by="an operator"))
+    eventually(lambda: world.has_delivery(study, DeliveryState.CANCELLED), "the cancellation")
+    pacs.gate.set()
+    other = world.add_study(1)
+    eventually(lambda: world.state(other) == StudyState.SENT, "the worker to go on")
+    assert len(set(pacs.has()) & set(study.uids)) == 1
+    assert world.state(study) == StudyState.FAILED
+    arrived = [
+        each
+        for each in world.instances(world.delivery(study)).values()
+        if each.state == DeliveryInstanceState.DELIVERED
+    ]
+    assert len(arrived) == 1
+    assert world.events_of(DeliveryFailed) == []
