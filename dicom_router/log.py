@@ -100,10 +100,12 @@ def configure_logging(service: str) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     # These tell at INFO what our own lines already tell, or would name patients in URLs.
-    for noisy in ("pika", "pynetdicom", "pydicom", "uvicorn.access", "alembic", "asyncio"):
+    for noisy in ("pynetdicom", "uvicorn.access", "alembic", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # pydicom warns of what it reads, values included: those are patients' data.
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    # pika does so for every refusal and failed reconnect that the bus handles and tells itself.
+    for louder in ("pydicom", "pika"):
+        logging.getLogger(louder).setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(service=service, pid=os.getpid())
 
 

@@ -1,0 +1,5 @@
+"""The stand-in PACS."""
+
+from tests.integration.forwarder.pacs import Pacs
+
+__all__ = ["Pacs"]
