@@ -39,7 +39,7 @@ def test_every_real_file_is_delivered_bit_for_bit_or_refused_or_in_quarantine(
         aside = _quarantined(router.data)
     ends = Counter(_end_of(file, outcomes.get(file.path), at_pacs, aside) for file in files)
     with capsys.disabled():
-        print(f"\n{len(files)} real files: {dict(ends)}")
+        print(f"\n{len(files)} real files: {dict(ends)}")  # noqa: T201 - the figures
     assert ends["lost"] == 0
     assert sum(ends.values()) == len(files)
     syntaxes = {file.sha256: file.transfer_syntax_uid for file in sendable}

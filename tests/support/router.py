@@ -31,7 +31,7 @@ class Router:
         self.log_path = folder / "router.log"
         self.dicom_port, self.http_port = free_port(), free_port()
         self._argv = argv
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "ROUTER_DATA_DIR": str(self.data),
             "ROUTER_DICOM_HOST": "127.0.0.1",
             "ROUTER_DICOM_PORTS": str(self.dicom_port),
@@ -48,7 +48,7 @@ class Router:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._argv],
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -102,14 +102,13 @@ class Router:
     def items(self, path: str) -> list[dict[str, Any]]:
         """All items of a paged list."""
         found: list[dict[str, Any]] = []
-        cursor = ""
-        while cursor is not None:
-            page = self.get(f"{path}{'&' if '?' in path else '?'}limit=500&cursor={cursor}")
-            if page is None:
-                return []
+        cursor: str | None = None
+        while page := self.get(_with_query(path, limit="500", cursor=cursor)):
             found += page["items"]
             cursor = page["next"]
-        return found
+            if cursor is None:
+                return found
+        return []
 
     def study(self, study_uid: str) -> dict[str, Any]:
         """A study as the API shows it; empty while it is unknown."""
@@ -132,6 +131,11 @@ class Router:
     def _required(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the router was not started"
         return self._process
+
+
+def _with_query(path: str, **query: str | None) -> str:
+    asked = urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})
+    return f"{path}{'&' if '?' in path else '?'}{asked}"
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

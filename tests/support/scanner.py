@@ -26,7 +26,7 @@ def send(
     *,
     calling: str = "CT1",
     host: str = "127.0.0.1",
-    on_sent: Callable[[RealFile, int | None], object] = lambda file, status: None,
+    on_sent: Callable[[RealFile, int | None], object] | None = None,
 ) -> dict[Path, int | None]:
     """C-STORE over as few associations as the contexts allow.
 
@@ -43,7 +43,8 @@ def send(
             with Association.open(peer, part, RequestorTimeouts()) as association:
                 for file in these:
                     outcomes[file.path] = _store(association, file)
-                    on_sent(file, outcomes[file.path])
+                    if on_sent:
+                        on_sent(file, outcomes[file.path])
         except PeerError:
             continue  # what was not answered by then has no status
     return outcomes

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, build_context, evt
+from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.presentation import PresentationContext
 
 from dicom_router.dimse import VERIFICATION
 
+_config.UNRESTRICTED_STORAGE_SERVICE = True  # what is not known is storage
 _A_ABORT = bytes.fromhex("07 00 00000004 00 00 00 00")  # by the service user
 SUCCESS = 0x0000
 
