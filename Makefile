@@ -56,6 +56,10 @@ lock: $(DEVELOPMENT)  ## lock requirements*.in anew, with hashes (ARGS=--upgrade
 	@$(COMPILE) $(ARGS) --output-file=requirements.txt requirements.in
 	@$(COMPILE) $(ARGS) --output-file=requirements-dev.txt requirements-dev.in
 
+.PHONY: schemas
+schemas: $(RUNTIME)  ## write docs/schemas anew from the types of the events
+	@$(PYTHON) -m infra.schemas
+
 .PHONY: clean
 clean:  ## remove what make has made (never the data folder)
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
