@@ -243,6 +243,14 @@ class Archive:
                 if path.suffix == ".dcm" and path.name[0] != "." and _is_plain_file(path):
                     yield path
 
+    def drop_temporaries(self, receiver: str) -> None:
+        """Remove what a receiver was writing when it was killed; for its own start.
+
+        Were another still writing there, its rename would fail and nothing be acknowledged.
+        """
+        for path in (self.root / SPOOL / receiver).glob(f".*{_TEMPORARY}"):
+            path.unlink(missing_ok=True)
+
     def drop_stale_temporaries(self, now: float) -> int:
         """Remove temporary files that no one has written to for a day; how many."""
         dropped = 0

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from psycopg.errors import UndefinedTable
 from sqlalchemy import Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
@@ -111,6 +112,8 @@ def _translated() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise DatabaseUnavailable(f"The database can't be used now: {_cause(error)}") from error
     except DBAPIError as error:
+        if isinstance(error.orig, UndefinedTable):
+            raise DatabaseUnavailable("The database's schema has not been made yet") from error
         if error.connection_invalidated:
             raise DatabaseUnavailable(f"The database went away: {_cause(error)}") from error
         raise

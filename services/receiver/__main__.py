@@ -59,12 +59,13 @@ class Receiver:
                 leave=places.leave,
             ),
         )
-        self._watch = Task("known-senders", self._read_senders, every=_SENDERS_EVERY_SECONDS)
+        self._watch = Task("known-senders", self.read_senders, every=_SENDERS_EVERY_SECONDS)
 
     def start(self) -> None:
         """Make the spool, learn who is known, open the ports."""
         self._archive.prepare()
         self._archive.open_spool(self._receiver)
+        self._archive.drop_temporaries(self._receiver)
         self._watch.start()
         self._bus.consume(
             Queue(
@@ -81,7 +82,8 @@ class Receiver:
         self._listener.stop(timeout)
         self._watch.stop(1.0)
 
-    def _read_senders(self) -> None:
+    def read_senders(self) -> None:
+        """Learn from the database who is known."""
         self._senders = known_senders(self._database)
 
 

@@ -1,0 +1,219 @@
+"""A receiver on a real port: what it answers is true, and it tells what it did."""
+
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import pytest
+
+from dicom_router.archive import Archive, data_set_sha256
+from dicom_router.bus import Binding, Queue
+from dicom_router.bus.memory import MemoryBus
+from dicom_router.database import Database
+from dicom_router.dimse import VERIFICATION, Association, PeerAddress, PeerError, RequestorTimeouts
+from dicom_router.errors import ConfigurationError
+from dicom_router.events import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Message
+from dicom_router.models import Sender
+from dicom_router.settings import load_settings
+from infra.ports import free_port
+from services.receiver.__main__ import Receiver, build
+from tests.support.scanner import send
+from tests.support.series import ct_series
+from tests.support.waiting import wait_for
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+class Site:
+    """A receiver, the folder it spools to and what it has published."""
+
+    def __init__(self, folder: Path, database: Database, port: int) -> None:
+        self.port = port
+        self.archive = Archive(folder)
+        self.bus = MemoryBus()
+        self.published: SimpleQueue[Message] = SimpleQueue()
+        self.bus.consume(
+            Queue("test", (Binding(EVENTS_EXCHANGE, "#"), Binding(COMMANDS_EXCHANGE, "#"))),
+            self._keep,
+        )
+        self.receiver: Receiver = build(load_settings(), database, self.bus)
+
+    def _keep(self, messages: Sequence[Message]) -> None:
+        for each in messages:
+            self.published.put(each)
+
+    def next(self, name: str) -> dict[str, object]:
+        """The data of the next message, which must be of this kind."""
+        try:
+            message = self.published.get(timeout=10)
+        except Empty:
+            raise AssertionError(f"no {name} was published") from None
+        assert f".{name}." in message.type
+        data: dict[str, object] = json.loads(message.body)["data"]
+        return data
+
+    def echo(self, called: str = "DICOMROUTER", calling: str = "CT1") -> int:
+        """C-ECHO as a scanner does."""
+        peer = PeerAddress("127.0.0.1", self.port, called, calling)
+        contexts = [(VERIFICATION, EXPLICIT)]
+        with Association.open(peer, contexts, RequestorTimeouts()) as association:
+            return association.echo()
+
+
+@contextmanager
+def receiving(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, **settings: object
+) -> Iterator[Site]:
+    port = free_port()
+    given = {
+        "ROUTER_DATA_DIR": tmp_path / "data",
+        "ROUTER_DICOM_HOST": "127.0.0.1",
+        "ROUTER_DICOM_PORTS": port,
+    } | settings
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    with closing(Database(url)) as database:
+        site = Site(tmp_path / "data", database, port)
+        site.receiver.start()
+        try:
+            yield site
+        finally:
+            site.receiver.stop(5)
+            site.bus.close(1)
+
+
+def test_what_is_answered_with_success_is_in_the_spool_and_announced(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _study, (file,) = ct_series(tmp_path / "series", 1)
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        assert set(send([file], site.port, calling="CT_ROOM_1").values()) == {0x0000}
+        (path,) = site.archive.spooled()
+        meta, size, sha256 = data_set_sha256(path)
+        stored = site.next("instance-stored")
+        ended = site.next("association-released")
+    assert sha256 == file.sha256 == stored["sha256"]
+    assert stored["size"] == size
+    assert stored["spool_path"] == str(path.relative_to(tmp_path / "data"))
+    assert stored["receipt_id"] == path.stem == meta.receipt_id
+    assert (meta.calling_ae_title, meta.called_ae_title) == ("CT_ROOM_1", "DICOMROUTER")
+    assert meta.peer_address.startswith("dicom://127.0.0.1:")
+    assert (ended["outcome"], ended["receipts"], ended["refused"]) == ("released", 1, 0)
+
+
+def test_an_association_that_breaks_in_the_middle_leaves_nothing_of_the_unfinished_image(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _study, files = ct_series(tmp_path / "series", 2)
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        peer = PeerAddress("127.0.0.1", site.port, "DICOMROUTER", "CT1")
+        kind = (files[0].sop_class_uid, files[0].transfer_syntax_uid)
+        association = Association.open(peer, [kind], RequestorTimeouts())
+        stored = association.store(
+            files[0].path, files[0].offset, kind[0], files[0].sop_instance_uid, kind[1]
+        )
+        assert stored.code == 0x0000
+        association.abort()
+        site.next("instance-stored")
+        ended = site.next("association-released")
+        assert (ended["outcome"], ended["receipts"]) == ("aborted", 1)
+        assert len(list(site.archive.spooled())) == 1
+
+
+def test_below_the_limit_of_free_space_an_image_is_refused_before_anything_is_written(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _study, files = ct_series(tmp_path / "series", 3)
+    with receiving(tmp_path, sqlite_url, monkeypatch, ROUTER_DISK_MIN_FREE_PERCENT=99.9) as site:
+        assert set(send(files, site.port).values()) == {0xA700}
+        assert site.next("association-released")["refused"] == 3
+        assert [p for p in (tmp_path / "data").rglob("*") if p.is_file()] == []
+
+
+def test_more_associations_than_allowed_are_refused_for_now_and_then_taken_again(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(tmp_path, sqlite_url, monkeypatch, ROUTER_DICOM_MAX_ASSOCIATIONS=1) as site:
+        idle = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(10)]
+        peer = PeerAddress("127.0.0.1", site.port, "DICOMROUTER", "CT1")
+        first = Association.open(peer, [(VERIFICATION, EXPLICIT)], RequestorTimeouts())
+        with pytest.raises(PeerError, match="local limit exceeded"):
+            site.echo()
+        first.release()
+        wait_for(lambda: _takes(site), "a free place")
+        for each in idle:
+            each.close()
+
+
+def _takes(site: Site) -> bool:
+    try:
+        return site.echo() == 0
+    except PeerError:
+        return False
+
+
+def test_another_called_title_is_refused_only_if_the_own_is_required(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        assert site.echo(called="ANYTHING") == 0
+    with receiving(tmp_path, sqlite_url, monkeypatch, ROUTER_REQUIRE_CALLED_AE="true") as site:
+        assert site.echo(called="DICOMROUTER") == 0
+        with pytest.raises(PeerError, match="called AE title not recognized"):
+            site.echo(called="ANYTHING")
+
+
+def test_an_unknown_caller_is_refused_once_a_sender_is_known_and_that_is_told(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        assert site.echo(calling="STRANGER") == 0
+        site.next("association-released")
+        _register(sqlite_url, "CT1")
+        site.receiver.read_senders()
+        with pytest.raises(PeerError, match="calling AE title not recognized"):
+            site.echo(calling="STRANGER")
+        rejected = site.next("association-rejected")
+        assert rejected["calling_ae_title"] == "STRANGER"
+        assert "not a known sender" in str(rejected["why"])
+        assert site.echo(calling="CT1") == 0
+
+
+def _register(url: str, ae_title: str) -> None:
+    now = datetime.now(UTC)
+    with closing(Database(url)) as database, database.write() as session:
+        session.add(
+            Sender(
+                name="ct-1",
+                ae_title=ae_title,
+                addresses=[],
+                host="",
+                created_at=now,
+                updated_at=now,
+            )
+        )
+
+
+def test_a_port_in_use_is_named(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ConfigurationError, match=str(taken.getsockname()[1])),
+        receiving(tmp_path, sqlite_url, monkeypatch, ROUTER_DICOM_PORTS=taken.getsockname()[1]),
+    ):
+        pass
+
+
+def test_what_was_being_written_at_a_kill_is_removed_at_the_next_start(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        (folder,) = (site.archive.root / ".spool").iterdir()
+    (folder / ".20260122T141530.000000Z_a_000001.dcm.part").write_bytes(b"half")
+    with receiving(tmp_path, sqlite_url, monkeypatch):
+        assert list(folder.iterdir()) == []
