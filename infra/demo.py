@@ -29,14 +29,16 @@ from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import split_dataset
 from pynetdicom.events import Event
-from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import Verification
 
+from dicom_router.dimse import SUCCESS, Association, PeerAddress, PeerError, RequestorTimeouts
 from dicom_router.errors import ConfigurationError
 from dicom_router.settings import Settings, load_settings
 
 SLICES = 60
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 120.0
+KIND = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1")  # CT image, explicit little endian
 T = TypeVar("T")
 
 
@@ -93,14 +95,13 @@ def make_series(folder: Path) -> tuple[str, dict[str, Path]]:
 
 def send(files: dict[str, Path], host: str, port: int) -> int:
     """C-STORE the files over one association; how many were answered with success."""
-    ae = AE(ae_title="CT_DEMO")
-    meta = dcmread(next(iter(files.values())), stop_before_pixels=True).file_meta
-    ae.add_requested_context(CTImageStorage, meta.TransferSyntaxUID)
-    association = ae.associate(host, port, ae_title="DICOMROUTER")
-    if not association.is_established:
-        raise DemoFailed(f"the router at {host}:{port} did not accept an association")
-    stored = sum(int(association.send_c_store(path).Status == 0) for path in files.values())
-    association.release()
+    peer = PeerAddress(host, port, "DICOMROUTER", "CT_DEMO")
+    stored = 0
+    with Association.open(peer, [KIND], RequestorTimeouts()) as association:
+        for path in files.values():
+            meta, offset = split_dataset(path)
+            uid = str(meta.MediaStorageSOPInstanceUID)
+            stored += int(association.store(path, offset, KIND[0], uid, KIND[1]).code == SUCCESS)
     return stored
 
 
@@ -230,7 +231,7 @@ def main() -> int:
             return 0
         say("Ctrl-C ends it.")
         return router.wait()
-    except DemoFailed as error:
+    except (DemoFailed, PeerError) as error:
         print(f"The demo failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
