@@ -59,9 +59,7 @@ class Deliveries:
     def claim_next(self, destination: str, *, probing: bool = False) -> Claim | None:
         """Take the lease on what has been due at a destination for longest."""
         with self._writer.database.read() as session:
-            due = queries.due_deliveries(
-                session, destination, self._writer.clock(), _CANDIDATES, innocent_first=probing
-            )
+            due = queries.due_deliveries(session, destination, self._writer.clock(), _CANDIDATES)
         claims = (self.claim(*each, probing=probing) for each in due)
         return next((claim for claim in claims if claim is not None), None)
 

@@ -296,31 +296,27 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
 
 
 def _is_suspect() -> ColumnElement[bool]:
-    """Whether an instance was in hand when an association ended, or was refused before."""
-    return or_(DeliveryInstance.aborts > 0, DeliveryInstance.dicom_status.is_not(None))
+    """Whether the destination went down over an instance, by an abort or for want of resources."""
+    status = func.coalesce(DeliveryInstance.dicom_status, 0)  # NULL would be neither in nor out
+    return or_(DeliveryInstance.aborts > 0, status.between(0xA700, 0xA7FF))
 
 
-def due_deliveries(
-    session: Session, name: str, now: datetime, limit: int, *, innocent_first: bool
-) -> list[tuple[str, str]]:
+def due_deliveries(session: Session, name: str, now: datetime, limit: int) -> list[tuple[str, str]]:
     """Deliveries (id, study) that may be claimed, oldest first.
 
-    With `innocent_first` those come first that have an instance which never was in hand when
-    something went wrong: only such a one tells whether the destination is well again.
+    Those come last of which nothing waits but instances that the destination went down over: the
+    others tell better whether it is well again, and don't wait behind one that may be to blame.
     """
     innocent = exists().where(
         DeliveryInstance.delivery_id == Delivery.id,
         DeliveryInstance.state == DeliveryInstanceState.WAITING,
         ~_is_suspect(),
     )
-    order: list[Any] = [Delivery.created_at, Delivery.id]
-    if innocent_first:
-        order.insert(0, case((innocent, 0), else_=1))
     rows = session.execute(
         select(Delivery.id, Delivery.study_uid)
         .join(Study, Study.study_uid == Delivery.study_uid)
         .where(Delivery.destination == name, _is_due(now), ~Study.held, ~Study.deleted)
-        .order_by(*order)
+        .order_by(case((innocent, 0), else_=1), Delivery.created_at, Delivery.id)
         .limit(limit)
     )
     return [(delivery_id, study_uid) for delivery_id, study_uid in rows]

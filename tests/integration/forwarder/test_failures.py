@@ -147,8 +147,9 @@ def test_other_studies_pass_a_poisonous_one(world: World, pacs: Pacs) -> None:
     world.start()
     eventually(world.outage, "the first abort")
     others = [world.add_study(2) for _ in range(3)]
+    eventually(lambda: len(world.deliveries()) == 4, "all deliveries")
     world.pass_time(
-        lambda: all(world.state(each) == StudyState.SENT for each in others), "the other studies"
+        lambda: all(world.state(each) == StudyState.SENT for each in others), "the others", most=35
     )
     assert pacs.repeats == 0
 

@@ -51,6 +51,20 @@ def test_two_forwarders_tell_of_an_outage_once(world: World, pacs: Pacs) -> None
     assert pacs.repeats == 0
 
 
+def test_one_of_two_forwarders_probes(world: World, pacs: Pacs) -> None:
+    pacs.reject = True
+    world.add_destination(pacs)
+    study = world.add_study(1)
+    world.start()
+    world.start()
+    eventually(world.outage, "the outage")
+    eventually(lambda: world.has_delivery(study, DeliveryState.WAITING), "nothing in hand")
+    before, began = pacs.calls, world.clock()
+    world.pass_time(lambda: pacs.calls >= before + 8, "eight probes", most=400)
+    passed = (world.clock() - began).total_seconds()
+    assert pacs.calls - before <= passed / 30 + 1
+
+
 @pytest.fixture
 def killed(world: World) -> Iterator[Deliveries]:
     """The deliveries of a forwarder that claims and then is never heard of again."""

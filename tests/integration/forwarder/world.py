@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
 from dicom_router.archive import Archive, ReceiptId, file_name
-from dicom_router.bus import Binding, Consumer, Queue, QueueDepth
+from dicom_router.bus import Binding, Bus, Consumer, Queue, QueueDepth
 from dicom_router.bus.memory import MemoryBus
 from dicom_router.database import Database
 from dicom_router.dimse import RequestorTimeouts
@@ -97,11 +97,11 @@ class StudyAtHand:
 class World:
     """A data folder, a database, a bus, and any number of forwarders on them."""
 
-    def __init__(self, root: Path, database_url: str) -> None:
+    def __init__(self, root: Path, database_url: str, bus: Bus | None = None) -> None:
         self.archive = Archive(root / "data")
         self.archive.prepare()
         self.database = Database(database_url)
-        self.bus = MemoryBus()
+        self.bus: Bus = bus or MemoryBus()
         self.clock = Clock()
         self.settings = Settings(data_dir=root / "data", ae_title="ROUTER")
         self.events: list[Payload] = []
@@ -363,6 +363,7 @@ class World:
         }
 
     def dead_letters(self, name: str = "pacs") -> list[Message]:
+        assert isinstance(self.bus, MemoryBus)
         return self.bus.dead_letters(delivery_queue(name))
 
     def events_of(self, kind: type[Payload]) -> list[Payload]:
