@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import cast
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 
 class Log(StrEnum):
@@ -66,7 +66,13 @@ class Log(StrEnum):
 
 def configure_logging(service: str) -> None:
     """Send every log line, the libraries' own included, to standard output in one form."""
+    process = {"service": service, "pid": os.getpid()}
+
+    def say_who(_logger: object, _method: str, event: EventDict) -> EventDict:
+        return process | event
+
     shared: list[Processor] = [
+        say_who,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -106,7 +112,6 @@ def configure_logging(service: str) -> None:
     # pika does so for every refusal and failed reconnect that the bus handles and tells itself.
     for louder in ("pydicom", "pika"):
         logging.getLogger(louder).setLevel(logging.CRITICAL)
-    structlog.contextvars.bind_contextvars(service=service, pid=os.getpid())
 
 
 def get_logger() -> FilteringBoundLogger:

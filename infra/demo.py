@@ -29,9 +29,15 @@ from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import split_dataset
 from pynetdicom.events import Event
-from pynetdicom.sop_class import Verification
 
-from dicom_router.dimse import SUCCESS, Association, PeerAddress, PeerError, RequestorTimeouts
+from dicom_router.dimse import (
+    SUCCESS,
+    VERIFICATION,
+    Association,
+    PeerAddress,
+    PeerError,
+    RequestorTimeouts,
+)
 from dicom_router.errors import ConfigurationError
 from dicom_router.settings import Settings, load_settings
 
@@ -54,7 +60,7 @@ class StandInPacs:
     def __init__(self) -> None:
         self.hashes: set[str] = set()
         ae = AE(ae_title=self.ae_title)
-        ae.supported_contexts = [*AllStoragePresentationContexts[:120], build_context(Verification)]
+        ae.supported_contexts = [*AllStoragePresentationContexts[:120], build_context(VERIFICATION)]
         server = ae.start_server(
             (HOST, 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._on_store)]
         )
