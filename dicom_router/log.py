@@ -69,7 +69,8 @@ def configure_logging(service: str) -> None:
     process = {"service": service, "pid": os.getpid()}
 
     def say_who(_logger: object, _method: str, event: EventDict) -> EventDict:
-        return process | event
+        event.update(process)
+        return event
 
     shared: list[Processor] = [
         say_who,
