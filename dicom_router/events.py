@@ -5,6 +5,7 @@ An event is a fact in the past tense. Within `v1` fields are only ever added; a 
 asks the API. JSON Schemas generated from these types are kept in `docs/schemas/`.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeVar
@@ -18,6 +19,9 @@ COMMANDS_EXCHANGE = "dicom.commands"
 LOGS_EXCHANGE = "dicom.logs"
 CONTENT_TYPE = "application/cloudevents+json"
 _TYPE_PREFIX = "dicomrouter."
+_ROUTABLE = re.compile(
+    r"[^A-Z0-9_]"
+)  # the rest of a modality, a code string (PS3.5 6.2), is dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +325,8 @@ def message(
     """
     at = time or datetime.now(UTC)
     is_event = isinstance(payload, EVENT_TYPES)
-    key = f"{payload.name}.{modality}" if modality else payload.name
+    word = _ROUTABLE.sub("", modality.upper())[:16]
+    key = f"{payload.name}.{word}" if word else payload.name
     envelope = Envelope(
         id=id,
         source=source,

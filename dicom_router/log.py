@@ -37,11 +37,9 @@ class Log(StrEnum):
     ASSOCIATION_REJECTED = "association.rejected"
     INSTANCE_REFUSED = "instance.refused"
     SPOOL_FAILED = "spool.failed"
-    SENDERS_STALE = "senders.stale"
 
     INSTANCE_QUARANTINED = "instance.quarantined"
     INSTANCE_MISSING = "instance.missing"
-    INSTANCES_ORGANIZED = "instances.organized"
     SPOOL_SWEPT = "spool.swept"
     LOOSE_FILE_TAKEN = "loose-file.taken"
     STUDY_COMPLETE = "study.complete"

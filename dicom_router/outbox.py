@@ -2,18 +2,22 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from dicom_router.bus import BrokerUnavailable, Bus
 from dicom_router.database import Database
+from dicom_router.errors import Unprocessable
 from dicom_router.events import Message
+from dicom_router.log import Log, get_logger
 from dicom_router.models import OutboxMessage
 
 _BATCH = 200
 _CONFIRM_SECONDS = 10.0
+
+log = get_logger()
 
 
 def enqueue(session: Session, service: str, messages: Sequence[Message]) -> None:
@@ -74,10 +78,21 @@ class OutboxRelay:
                 raise BrokerUnavailable(
                     f"The broker did not confirm {len(pending)} messages in {_CONFIRM_SECONDS} s"
                 )
-            for future in futures:
-                future.result()
+            for row, future in zip(rows, futures, strict=True):
+                _settle(row, future)
             session.execute(delete(OutboxMessage).where(OutboxMessage.id.in_([r.id for r in rows])))
             return len(rows)
+
+
+def _settle(row: OutboxMessage, published: Future[None]) -> None:
+    """Raise what waiting helps against; a message that no broker takes must not hold up the rest.
+
+    What it tells is in the database, where the sweeps and the API find it.
+    """
+    try:
+        published.result()
+    except Unprocessable as error:
+        log.error(Log.MESSAGE_DROPPED, message_id=row.message_id, type=row.type, why=str(error))  # noqa: TRY400
 
 
 def _message(row: OutboxMessage) -> Message:

@@ -70,6 +70,7 @@ def run(name: str, build: Callable[[Settings, Database, Bus], Service]) -> int:
 def start_up(name: str) -> Settings:
     """Settings and logging, the first things of every process."""
     settings = load_settings()
+    os.umask(0o027)  # what is written are patients' data: nothing of it is for everyone
     configure_logging(name)
     for variable in ignored_variables():
         log.warning(Log.SETTING_IGNORED, variable=variable, why="injected by Kubernetes")

@@ -63,10 +63,10 @@ def main() -> int:
     stopping = process.stop_signal()
     try:
         settings = process.start_up("router")
-        if settings.dicom_workers > 1 and not settings.broker:
+        if settings.dicom_workers > 1:
             raise ConfigurationError(
-                f"ROUTER_DICOM_WORKERS={settings.dicom_workers} needs ROUTER_AMQP_URL: worker "
-                "processes can't share the in-process bus"
+                f"ROUTER_DICOM_WORKERS={settings.dicom_workers}: this is one process; for several "
+                "receivers run the services as processes of their own, as `make cluster` does"
             )
         _run(settings, stopping)
     except ConfigurationError as error:

@@ -51,7 +51,7 @@ class Organizer:
             ready=self._sweep.swept,
         )
         retention = Retention(self._archive, database, relay, source, clock, settings)
-        loose = LooseFiles(self._archive, database, relay, source, clock, settings.ae_title)
+        loose = LooseFiles(self._archive, database, intake, relay, source, clock, settings.ae_title)
         history = HistoryFile(self._archive, database, name)
 
         self._relay_task = Task("outbox", relay.relay, every=1.0, wake=relay.woken)

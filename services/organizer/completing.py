@@ -1,10 +1,12 @@
 """Finds the studies that have come to rest and announces them, exactly once each."""
 
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from dicom_router.database import Database, Session
+from dicom_router.errors import Unavailable
 from dicom_router.events import StudyComplete, message
 from dicom_router.ledger import lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
@@ -40,12 +42,23 @@ class Completing:
         """Complete every study whose evidence suffices now."""
         if not self._ready.is_set():
             return
-        shortest = timedelta(seconds=min(self._settle_seconds, self._idle_seconds))
         with self._database.read() as session:
-            quiet = queries.quiet_studies(session, self._clock() - shortest, _AT_A_TIME)
+            of_senders = queries.sender_settle_seconds(session).values()
+            shortest = min(self._settle_seconds, self._idle_seconds, *of_senders)
+            since = self._clock() - timedelta(seconds=shortest)
+            quiet = queries.quiet_studies(session, since, _AT_A_TIME)
             judged = [uid for uid in quiet if self._evidence(session, session.get(Study, uid))]
         for study_uid in judged:
+            self._try_to_complete(study_uid)
+
+    def _try_to_complete(self, study_uid: str) -> None:
+        """One study that can't be completed must not keep the others from it."""
+        try:
             self._complete(study_uid)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception(Log.TASK_FAILED, task="completing", study_uid=study_uid)
 
     def _evidence(self, session: Session, study: Study | None) -> Evidence | None:
         if study is None or not study.receiving or study.deleted:
@@ -108,7 +121,7 @@ class Completing:
             [
                 message(
                     event,
-                    id=f"{study.study_uid}-complete-{study.revision}",
+                    id=uuid.uuid4().hex,  # a UID may be longer than AMQP allows an id to be
                     source=self._source,
                     time=now,
                     modality=study.modality,

@@ -97,6 +97,32 @@ class Intake:
                 refresh_state(session, studies[study_uid], self._clock())
         return moves.missing
 
+    def ended(self, receipt_ids: Sequence[str]) -> dict[str, str]:
+        """The SHA-256 of those receipts that have ended already."""
+        with self._database.read() as session:
+            return queries.ended_receipts(session, receipt_ids)
+
+    def set_aside(self, path: Path, name: str, why: str, calling_ae_title: str = "") -> None:
+        """Quarantine a file that is no instance at all, and record it as one that was rejected."""
+        size = path.stat().st_size
+        aside = self._archive.quarantine(path, f"{name}.dcm", why)
+        log.warning(Log.INSTANCE_QUARANTINED, why=why, path=aside)
+        stored = InstanceStored(
+            receipt_id=name[:128],
+            receiver=path.parent.name,
+            association_id="",
+            calling_ae_title=calling_ae_title,
+            called_ae_title="",
+            peer_address="",
+            sop_class_uid="",
+            sop_instance_uid="",
+            transfer_syntax_uid="",
+            spool_path=self._archive.relative(path),
+            size=size,
+            sha256="",
+        )
+        self._record_set_aside([NewReceipt(stored, self._clock(), Header(), aside, why)])
+
     # -- inspect -------------------------------------------------------------------------------
 
     def _sort(self, stored: Sequence[InstanceStored]) -> tuple[list[InstanceStored], set[str]]:
@@ -170,11 +196,17 @@ class Intake:
             known = queries.known_studies(session, first.keys())
             for study_uid in sorted(first.keys() - known):
                 self._new_study(session, first[study_uid], now)
+            queries.insert_receipts(session, kept, now)
+        if aside := [each for each in receipts if each.quarantined_because is not None]:
+            self._record_set_aside(aside)
+
+    def _record_set_aside(self, receipts: Sequence[NewReceipt]) -> None:
+        """Record receipts that ended in quarantine, and tell of them."""
+        now = self._clock()
+        with self._database.write() as session:
             queries.insert_receipts(session, receipts, now)
-            aside = [each for each in receipts if each.quarantined_because is not None]
-            enqueue(session, SERVICE, [self._rejected(each, now) for each in aside])
-        if len(kept) < len(receipts):
-            self._relay.wake()
+            enqueue(session, SERVICE, [self._rejected(each, now) for each in receipts])
+        self._relay.wake()
 
     def _new_study(self, session: Session, header: Header, now: datetime) -> None:
         local = now.astimezone()
@@ -258,7 +290,7 @@ class Intake:
                 return False
             if older is not None:
                 _end(older, ReceiptState.SUPERSEDED, now)
-                older.on_disk = False
+                older.on_disk = placing is Placing.SUPERSEDE and older.file_name is not None
                 session.flush()  # before the newer one claims to be the instance
             _end(receipt, ReceiptState.ORGANIZED, now)
             study.receiving, study.on_disk = True, True

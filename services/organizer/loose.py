@@ -17,6 +17,7 @@ from dicom_router.events import AssociationReleased, InstanceStored, Message, me
 from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.part10 import FileMeta, read_file_meta
+from services.organizer.intake import Intake
 
 CALLING_AE_TITLE = "FOLDER"
 UNCHANGED_FOR = timedelta(seconds=5)
@@ -33,12 +34,14 @@ class LooseFiles:
         self,
         archive: Archive,
         database: Database,
+        intake: Intake,
         relay: OutboxRelay,
         source: str,
         clock: Callable[[], datetime],
         called_ae_title: str,
     ) -> None:
         self._archive, self._database, self._relay = archive, database, relay
+        self._intake = intake
         self._source, self._clock, self._called_ae_title = source, clock, called_ae_title
         self._seen: dict[Path, tuple[tuple[int, int, int], datetime]] = {}
 
@@ -74,8 +77,7 @@ class LooseFiles:
                 raise Unprocessable("its name is none that the router gives")
             messages = self._spool(claim, receipt)
         except Unprocessable as error:
-            aside = self._archive.quarantine(claim, f"{claim.stem}.dcm", str(error))
-            log.warning(Log.INSTANCE_QUARANTINED, why=str(error), path=aside)
+            self._intake.set_aside(claim, claim.stem, str(error), CALLING_AE_TITLE)
             return
         with self._database.write() as session:
             enqueue(session, "organizer", messages)

@@ -53,6 +53,16 @@ def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, st
     return states
 
 
+def ended_receipts(session: Session, receipt_ids: Sequence[str]) -> dict[str, str]:
+    """The SHA-256 of those receipts that have ended, by id."""
+    rows = session.execute(
+        select(Receipt.receipt_id, Receipt.sha256).where(
+            Receipt.receipt_id.in_(receipt_ids), Receipt.state != ReceiptState.ASSIGNED
+        )
+    )
+    return dict(rows.all())
+
+
 @dataclass(frozen=True, slots=True)
 class NewReceipt:
     """A receipt that is not known yet: what was announced, and what its header says."""
@@ -348,11 +358,7 @@ def association_views(session: Session, study_uid: str) -> list[AssociationView]
         .group_by(Receipt.association_id)
     )
     ended = dict(counted.all())
-    settle_seconds: dict[str, float] = {}
-    for ae_title, seconds in session.execute(
-        select(Sender.ae_title, Sender.settle_seconds).where(Sender.settle_seconds.is_not(None))
-    ):
-        settle_seconds[ae_title] = max(float(seconds or 0), settle_seconds.get(ae_title, 0.0))
+    settle_seconds = sender_settle_seconds(session)
     rows = session.scalars(
         select(Association)
         .where(Association.association_id.in_(ids))
@@ -370,6 +376,16 @@ def association_views(session: Session, study_uid: str) -> list[AssociationView]
         )
         for association in rows
     ]
+
+
+def sender_settle_seconds(session: Session) -> dict[str, float]:
+    """The settle times that senders have of their own, by AE title; the longest of namesakes."""
+    found: dict[str, float] = {}
+    for ae_title, seconds in session.execute(
+        select(Sender.ae_title, Sender.settle_seconds).where(Sender.settle_seconds.is_not(None))
+    ):
+        found[ae_title] = max(float(seconds or 0), found.get(ae_title, 0.0))
+    return found
 
 
 def freeze_revision(session: Session, study: Study) -> int:

@@ -1,5 +1,6 @@
 """Removes studies from disk once every destination has them and the time to keep them is over."""
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
@@ -79,12 +80,8 @@ class Retention:
                 why=why,
             )
             event = StudyDeleted(study_uid=study_uid, why=why, by="organizer")
-            event_id = f"{study_uid}-deleted-{study.revision}"
-            enqueue(
-                session,
-                "organizer",
-                [message(event, id=event_id, source=self._source, time=now)],
-            )
+            told = message(event, id=uuid.uuid4().hex, source=self._source, time=now)
+            enqueue(session, "organizer", [told])
         self._relay.wake()
         log.info(Log.STUDY_DELETED, study_uid=study_uid, why=why, images=len(names))
         return True

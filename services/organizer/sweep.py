@@ -7,14 +7,14 @@ the broker with all its messages loses nothing that this does not find.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from dicom_router.archive import Archive, ReceiptId, data_set_sha256
 from dicom_router.database import Database
-from dicom_router.errors import TryAgain, Unprocessable
+from dicom_router.errors import TryAgain, Unavailable, Unprocessable
 from dicom_router.events import InstanceStored
 from dicom_router.log import Log, get_logger
 from services.organizer import queries
@@ -63,13 +63,42 @@ class Sweep:
         taken = 0
         old_enough = (p for p in self._archive.spooled() if _received(p) <= received_before)
         while batch := list(islice(old_enough, _BATCH)):
-            stored = [event for event in map(self._announcement, batch) if event is not None]
-            try:
-                self._intake.organize(stored)
-            except TryAgain:  # taken by someone else meanwhile, or logged as missing
-                continue
-            taken += len(stored)
+            ended = self._intake.ended([path.stem for path in batch])
+            for path in batch:
+                if path.stem in ended:
+                    self._drop_copy(path, ended[path.stem])
+            taken += self._take_in_files([path for path in batch if path.stem not in ended])
         return taken
+
+    def _take_in_files(self, paths: Sequence[Path]) -> int:
+        """Organize files; one that can't be must not keep the others from it."""
+        try:
+            stored = [event for event in map(self._announcement, paths) if event is not None]
+            self._intake.organize(stored)
+        except TryAgain:  # taken by someone else meanwhile, or logged as missing
+            return 0
+        except Unavailable:
+            raise
+        except Exception:
+            if len(paths) > 1:
+                return sum(self._take_in_files([path]) for path in paths)
+            log.exception(Log.TASK_FAILED, task="sweep", path=self._archive.relative(paths[0]))
+            return 0
+        return len(stored)
+
+    def _drop_copy(self, path: Path, sha256: str) -> None:
+        """A spool file whose receipt has ended: a loose file, spooled again after a crash."""
+        try:
+            _meta, _size, found = data_set_sha256(path)
+        except (FileNotFoundError, Unprocessable):
+            return
+        if found == sha256:
+            path.unlink(missing_ok=True)
+        else:
+            aside = self._archive.quarantine(
+                path, f"{path.stem}-again.dcm", "its receipt has ended with other bytes"
+            )
+            log.warning(Log.INSTANCE_QUARANTINED, path=aside)
 
     def _finish_stranded(self, received_before: datetime) -> int:
         with self._database.read() as session:
@@ -86,10 +115,10 @@ class Sweep:
         except FileNotFoundError:
             return None
         except Unprocessable as error:
-            self._set_aside(path, str(error))
+            self._intake.set_aside(path, path.stem, str(error))
             return None
         if receipt is None:
-            self._set_aside(path, "its name is none that a receiver gives")
+            self._intake.set_aside(path, path.stem, "its name is none that a receiver gives")
             return None
         return InstanceStored(
             receipt_id=str(receipt),
@@ -105,10 +134,6 @@ class Sweep:
             size=size,
             sha256=sha256,
         )
-
-    def _set_aside(self, path: Path, why: str) -> None:
-        aside = self._archive.quarantine(path, path.name, why)
-        log.warning(Log.INSTANCE_QUARANTINED, why=why, path=aside)
 
 
 def host_of(presentation_address: str) -> str:

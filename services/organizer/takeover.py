@@ -146,14 +146,14 @@ def _read(path: Path) -> _Found | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        log.warning(Log.TAKEOVER, why=f"{path.name} is left alone: {error.strerror}")
+        log.warning(Log.TAKEOVER, why=f"a file is left alone: {error.strerror}")
         return None
     try:
         meta, offset = read_file_meta(descriptor)
         header = read_header(descriptor, offset, meta.transfer_syntax_uid)
         state = os.fstat(descriptor)
     except (Unprocessable, OSError) as error:
-        log.warning(Log.TAKEOVER, why=f"{path.name} is left alone: {error}")
+        log.warning(Log.TAKEOVER, why=f"a file is left alone: {error}")
         return None
     finally:
         os.close(descriptor)

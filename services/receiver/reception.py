@@ -26,7 +26,14 @@ from dicom_router.dimse import (
     StoreSink,
     StoreStatus,
 )
-from dicom_router.events import AssociationRejected, AssociationReleased, InstanceStored, message
+from dicom_router.events import (
+    AssociationRejected,
+    AssociationReleased,
+    InstanceRejected,
+    InstanceStored,
+    Payload,
+    message,
+)
 from dicom_router.log import Log, get_logger
 from dicom_router.part10 import FileMeta
 from dicom_router.settings import Settings
@@ -132,13 +139,21 @@ class Reception:
     def refused(self, request: StoreRequest, status: StoreStatus, error: OSError | None) -> None:
         """An instance was answered with a failure: nothing of it is kept."""
         self._refused += 1
+        why = f"answered 0x{status.code:04X}: {error or status.comment}"
         log.warning(
             Log.INSTANCE_REFUSED,
             association_id=self.association_id,
             sop_instance_uid=request.sop_instance_uid,
-            status=f"0x{status.code:04X}",
-            why=str(error or status.comment),
+            why=why,
         )
+        event = InstanceRejected(
+            receipt_id="",
+            association_id=self.association_id,
+            calling_ae_title=self._required_request().calling_ae_title,
+            sop_instance_uid=request.sop_instance_uid,
+            why=why,
+        )
+        self._publish(event, id_=f"{self.association_id}-refused-{self._refused}")
 
     # -- the rest ------------------------------------------------------------------------------
 
@@ -222,7 +237,7 @@ class Reception:
 
     def _publish(
         self,
-        payload: InstanceStored | AssociationReleased | AssociationRejected,
+        payload: Payload,
         *,
         id_: str,
         time: datetime | None = None,

@@ -87,7 +87,13 @@ class Bench:
     def loose(self) -> LooseFiles:
         """The watch over loose files."""
         return LooseFiles(
-            self.archive, self.database, self.relay, "/organizer/test", self.clock, "DICOMROUTER"
+            self.archive,
+            self.database,
+            self.intake,
+            self.relay,
+            "/organizer/test",
+            self.clock,
+            "DICOMROUTER",
         )
 
     def takeover(self) -> Takeover:

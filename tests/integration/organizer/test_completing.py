@@ -2,10 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from pydicom.uid import generate_uid
 
 from dicom_router.events import message
-from dicom_router.models import StudyState
+from dicom_router.models import Sender, StudyState
 from dicom_router.tasks import Task
 from services.organizer.handlers import Handlers
 from tests.integration.organizer.conftest import Bench
@@ -73,6 +74,36 @@ def test_an_open_association_holds_a_study_until_the_idle_time(bench: Bench) -> 
     completeness = bench.study(study).completeness
     assert completeness is not None
     assert completeness["rule"] == "idle"
+
+
+def test_a_sender_that_settles_sooner_completes_sooner(bench: Bench) -> None:
+    with bench.database.write() as session:
+        session.add(
+            Sender(
+                name="ct-1",
+                ae_title="CT1",
+                addresses=[],
+                host="",
+                settle_seconds=5,
+                created_at=bench.clock(),
+                updated_at=bench.clock(),
+            )
+        )
+    study = generate_uid()
+    send(bench, bench.scanner(), study, generate_uid())
+    bench.clock.forward(seconds=6)
+    bench.completing().complete_quiet_studies()
+    assert bench.study(study).state == StudyState.COMPLETE
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_a_uid_that_is_none_keeps_no_study_from_completing(bench: Bench) -> None:
+    study = "9" * 250
+    send(bench, bench.scanner(), study, generate_uid())
+    bench.clock.forward(seconds=61)
+    bench.completing().complete_quiet_studies()
+    assert bench.study(study).state == StudyState.COMPLETE
+    bench.relay.relay()
 
 
 def test_a_late_image_makes_a_new_revision_with_it_alone(bench: Bench) -> None:

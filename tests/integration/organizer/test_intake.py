@@ -201,9 +201,40 @@ def test_after_the_first_sweep_fresh_files_are_left_to_their_announcement(bench:
     assert bench.spooled() == []
 
 
+def test_one_bad_file_does_not_end_the_sweep(bench: Bench) -> None:
+    good, study = bench.scanner(), str(generate_uid())
+    bad = good.store(data_set(), generate_uid(), at=bench.clock())
+    good.store(data_set(StudyInstanceUID=study), generate_uid(), at=bench.clock())
+    path = bench.archive.path(bad.spool_path)
+    path.unlink()
+    path.symlink_to("/dev/null")
+    bench.swept.clear()
+    bench.sweep.run()
+    assert bench.study(study).image_count == 1
+    assert bench.sweep.swept.is_set()
+
+
+def test_a_copy_of_what_has_ended_is_dropped_and_other_bytes_are_kept(bench: Bench) -> None:
+    scanner = bench.scanner()
+    event = scanner.store(data_set(), generate_uid(), at=bench.clock())
+    other = scanner.store(data_set(), generate_uid(), at=bench.clock())
+    path = bench.archive.path(event.spool_path)
+    same, different = path.read_bytes(), bench.archive.path(other.spool_path).read_bytes()
+    bench.intake.organize([event, other])
+    path.write_bytes(same)
+    bench.archive.path(other.spool_path).write_bytes(different + b"x")
+    bench.sweep.run()
+    bench.sweep.everything_next()
+    bench.sweep.run()
+    assert bench.spooled() == []
+    assert list(bench.aside()) == [f"{other.receipt_id}-again.dcm"]
+
+
 def test_a_strange_file_in_the_spool_goes_to_quarantine(bench: Bench) -> None:
     folder = bench.archive.open_spool("host-9")
     (folder / "strange.dcm").write_bytes(b"no DICOM at all")
     bench.sweep.run()
     assert "no DICOM file" in bench.aside()["strange.dcm"]
     assert bench.spooled() == []
+    assert bench.receipts()["strange"].state == ReceiptState.QUARANTINED
+    assert len(bench.outbox("instance-rejected")) == 1

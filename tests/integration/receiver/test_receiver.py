@@ -130,6 +130,8 @@ def test_below_the_limit_of_free_space_an_image_is_refused_before_anything_is_wr
     _study, files = ct_series(tmp_path / "series", 3)
     with receiving(tmp_path, sqlite_url, monkeypatch, ROUTER_DISK_MIN_FREE_PERCENT=99.9) as site:
         assert set(send(files, site.port).values()) == {0xA700}
+        rejected = [site.next("instance-rejected") for _ in files]
+        assert all("0xA700" in str(each["why"]) for each in rejected)
         assert site.next("association-released")["refused"] == 3
         assert [p for p in (tmp_path / "data").rglob("*") if p.is_file()] == []
 
