@@ -1,13 +1,27 @@
 """Background work of a service: a thread that does one thing again and again until stopped."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from dicom_router.errors import Unavailable
 from dicom_router.log import Log, get_logger
 from dicom_router.retry import backoff
 
 log = get_logger()
+
+
+def for_each(task: str, studies: Iterable[str], work: Callable[[str], object]) -> None:
+    """Do work on each study; one on which it fails is logged and keeps no other from its turn.
+
+    `Unavailable` is raised, since then the next would fail as well.
+    """
+    for study_uid in studies:
+        try:
+            work(study_uid)
+        except Unavailable:
+            raise
+        except Exception:  # told, and tried again in the task's next round
+            log.exception(Log.TASK_FAILED, task=task, study_uid=study_uid)
 
 
 class Task:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from dicom_router.database import Database, Session
-from dicom_router.errors import Unavailable
 from dicom_router.events import StudyComplete, message
 from dicom_router.ledger import lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
 from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.tasks import for_each
 from services.organizer import queries
 from services.organizer.completeness import Evidence, judge
 
@@ -48,17 +48,7 @@ class Completing:
             since = self._clock() - timedelta(seconds=shortest)
             quiet = queries.quiet_studies(session, since, _AT_A_TIME)
             judged = [uid for uid in quiet if self._evidence(session, session.get(Study, uid))]
-        for study_uid in judged:
-            self._try_to_complete(study_uid)
-
-    def _try_to_complete(self, study_uid: str) -> None:
-        """One study that can't be completed must not keep the others from it."""
-        try:
-            self._complete(study_uid)
-        except Unavailable:
-            raise
-        except Exception:
-            log.exception(Log.TASK_FAILED, task="completing", study_uid=study_uid)
+        for_each("completing", judged, self._complete)
 
     def _evidence(self, session: Session, study: Study | None) -> Evidence | None:
         if study is None or not study.receiving or study.deleted:

@@ -13,6 +13,7 @@ from dicom_router.log import Log, get_logger
 from dicom_router.models import StudyState
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.settings import Settings
+from dicom_router.tasks import for_each
 from services.organizer import queries
 
 FOR_EVER = -1
@@ -41,8 +42,8 @@ class Retention:
         """Delete what is due, then the oldest while the disk is short of room."""
         if self._settings.retention_hours != FOR_EVER:
             kept = timedelta(hours=self._settings.retention_hours)
-            for study_uid in self._deletable(self._clock() - kept, _AT_A_TIME):
-                self._delete(study_uid, "retention")
+            due = self._deletable(self._clock() - kept, _AT_A_TIME)
+            for_each("retention", due, lambda study_uid: self._delete(study_uid, "retention"))
         while self._disk_is_short():
             oldest = self._deletable(None, 1)
             if not oldest or not self._delete(oldest[0], "disk"):
