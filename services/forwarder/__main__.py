@@ -36,6 +36,16 @@ class Pace:
     sweep: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the forwarder's handlers and tasks share."""
+
+    owing: Owing
+    deliveries: Deliveries
+    outages: Outages
+    destinations: Destinations
+
+
 _PACE, _TIMEOUTS = Pace(), RequestorTimeouts()
 
 
@@ -43,54 +53,28 @@ class Forwarder:
     """One forwarder; any number of them may share the queues, the database and the folder."""
 
     def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        bus: Bus,
-        clock: Clock,
-        pace: Pace,
-        timeouts: RequestorTimeouts,
+        self, bus: Bus, writer: Writer, parts: Parts, relay: OutboxRelay, pace: Pace
     ) -> None:
-        name = process.instance_name(SERVICE)
-        self._bus = bus
-        self._stopping = Stopping()
-        self._relay = OutboxRelay(database, bus, SERVICE)
-        source = f"/forwarder/{name.partition('@')[2]}"
-        writer = Writer(database, self._relay, source, clock, self._stopping)
-        # A process that is restarted may get the same name: leases are those of one life.
-        deliveries = Deliveries(writer, f"{name}#{uuid.uuid4().hex[:8]}")
-        outages, owing = Outages(writer), Owing(writer)
-        sender = Sender(
-            Archive(settings.data_dir),
-            deliveries,
-            outages,
-            self._stopping,
-            timeouts,
-            check_seconds=pace.check,
-        )
-        new_worker = partial(
-            Worker,
-            writer=writer,
-            sender=sender,
-            own_ae_title=settings.ae_title,
-            every=pace.work,
-        )
-        self._destinations = Destinations(bus, writer, new_worker)
-        sweep = Sweep(writer, owing, deliveries, self._destinations)
-
-        self._reload_task = Task("destinations", self._destinations.reload, every=pace.reload)
+        self._bus, self._stopping, self._relay = bus, writer.stopping, relay
+        self._destinations = parts.destinations
+        sweep = Sweep(writer, parts.owing, parts.deliveries, parts.destinations)
         self._sweep_task = Task("sweep", sweep.run, every=pace.sweep)
-        self._renew_task = Task("leases", deliveries.renew, every=pace.renew)
-        self._relay_task = Task(
-            "outbox", self._relay.relay, every=pace.relay, wake=self._relay.woken
+        # In the order in which they are to stop: those that publish last.
+        self._tasks = (
+            Task("destinations", parts.destinations.reload, every=pace.reload),
+            self._sweep_task,
+            Task("leases", parts.deliveries.renew, every=pace.renew),
+            Task("outbox", relay.relay, every=pace.relay, wake=relay.woken),
         )
-        self._handlers = Handlers(owing, deliveries, outages, self._destinations, self._sweep_task)
+        self._handlers = Handlers(
+            parts.owing, parts.deliveries, parts.outages, parts.destinations, self._sweep_task
+        )
         self._consumers: list[Consumer] = []
 
     def start(self) -> None:
         """Begin to work: first the queues of the destinations, so that no wake-up misses them."""
         self._destinations.reload()
-        for task in self._tasks():
+        for task in self._tasks:
             task.start()
         self._consumers = [
             self._bus.consume(
@@ -109,13 +93,9 @@ class Forwarder:
             consumer.stop(max(0.1, deadline - time.monotonic()))
         self._destinations.stop(max(0.1, deadline - time.monotonic() - 1.0))
         self._relay.wake()
-        for task in self._tasks():
+        for task in self._tasks:
             task.stop(max(0.1, deadline - time.monotonic()))
         self._stopping.close()
-
-    def _tasks(self) -> tuple[Task, ...]:
-        """In the order in which they are to stop: those that publish last."""
-        return self._reload_task, self._sweep_task, self._renew_task, self._relay_task
 
 
 def build(
@@ -128,7 +108,21 @@ def build(
     timeouts: RequestorTimeouts = _TIMEOUTS,
 ) -> Forwarder:
     """A forwarder that works with these; `clock` decides what is due, `pace` how often it looks."""
-    return Forwarder(settings, database, bus, clock, pace, timeouts)
+    name = process.instance_name(SERVICE)
+    relay = OutboxRelay(database, bus, SERVICE)
+    source = f"/forwarder/{name.partition('@')[2]}"
+    writer = Writer(database, relay, source, clock, Stopping())
+    # A process that is restarted may get the same name: leases are those of one life.
+    deliveries = Deliveries(writer, f"{name}#{uuid.uuid4().hex[:8]}")
+    outages = Outages(writer)
+    archive = Archive(settings.data_dir)
+    sender = Sender(archive, deliveries, outages, writer.stopping, timeouts, pace.check)
+    new_worker = partial(
+        Worker, writer=writer, sender=sender, own_ae_title=settings.ae_title, every=pace.work
+    )
+    destinations = Destinations(bus, writer, new_worker)
+    parts = Parts(Owing(writer), deliveries, outages, destinations)
+    return Forwarder(bus, writer, parts, relay, pace)
 
 
 def main() -> int:

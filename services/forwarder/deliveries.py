@@ -7,10 +7,18 @@ holds the lease by then; all else is left to the holder.
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dicom_router.errors import Unavailable
-from dicom_router.events import DeliveryFailed, DeliveryReason, Payload, StudyForwarded, message
+from dicom_router.events import (
+    DeliveryFailed,
+    DeliveryReason,
+    Message,
+    Payload,
+    StudyForwarded,
+    message,
+)
 from dicom_router.ledger import lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import (
@@ -34,6 +42,30 @@ _CANDIDATES = 8  # other forwarders may be faster at some of them
 Change = Callable[[Transaction, Study, Delivery, datetime], bool]
 
 log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A delivery whose lease is ours, and its study locked, until the transaction ends."""
+
+    session: Transaction
+    now: datetime
+    claim: Claim
+    delivery: Delivery
+    tally: Tally
+
+    @property
+    def progress(self) -> str:
+        return f"{self.claim.destination}: {self.tally.delivered} of {self.tally.total} images"
+
+    @property
+    def about(self) -> dict[str, object]:
+        return {
+            "destination": self.claim.destination,
+            "revision": self.claim.revision,
+            "delivered": self.tally.delivered,
+            "total": self.tally.total,
+        }
 
 
 class Deliveries:
@@ -167,23 +199,19 @@ class Deliveries:
         `failure` is the last one of this attempt.
         """
 
-        def work(session: Transaction, now: datetime) -> None:
-            study, delivery = self._held(session, claim)
-            if study is None or delivery is None:
+        def work(held: _Held) -> None:
+            ending = policy.ending(held.tally, held.now)
+            if ending is policy.Ended.DELIVERED:
+                self._delivered(held)
                 return
-            queries.drop_superseded(session, claim.delivery_id)
-            tally = queries.tally(session, claim.delivery_id)
-            delivery.lease_owner = delivery.lease_until = None
-            ending = policy.ending(tally, now)
+            reason = failure.reason if failure else _earlier_reason(held)
+            detail = failure.detail if failure else reason.text
             if isinstance(ending, TryLater):
-                self._try_later(session, claim, delivery, ending, failure, now)
-            elif ending is policy.Ended.FAILED:
-                self._failed(session, claim, delivery, tally, failure, now)
+                self._try_later(held, ending, reason, detail)
             else:
-                self._delivered(session, claim, delivery, tally, now)
-            refresh_state(session, study, now)
+                self._failed(held, reason, detail)
 
-        self._writer.insist(work)
+        self._with_lease(claim, work)
 
     def interrupt(self, claim: Claim, reason: DeliveryReason, *, probing: bool) -> None:
         """The destination went down: the delivery waits until it is up, and uses up no attempt.
@@ -191,65 +219,48 @@ class Deliveries:
         `probing`: it was down before, and its studies' timelines have been told so.
         """
 
-        def work(session: Transaction, now: datetime) -> None:
-            study, delivery = self._held(session, claim)
-            if study is None or delivery is None:
-                return
-            self._release(session, delivery, now)
-            delivery.reason = queries.reason_row(reason)
+        def work(held: _Held) -> None:
+            _let_go(held)
+            held.delivery.reason = queries.reason_row(reason)
             if not probing:
-                tally = queries.tally(session, claim.delivery_id)
-                _note_failure(session, claim, delivery, tally, reason.text, reason, now)
-            due = _due(claim)
-            self._writer.publish(session, wake_up_later(due, self._writer.source, now))
-            refresh_state(session, study, now)
-            log.info(
-                Log.DELIVERY_RETRYING, delivery=claim.delivery_id, why=reason.text, attempt=None
-            )
+                _note_failure(held, reason.text, reason)
+            self._publish(held, wake_up_later(_due(claim), self._writer.source, held.now))
 
-        self._writer.insist(work)
+        self._with_lease(claim, work)
 
     def give_back(self, claim: Claim) -> None:
         """Stop in the middle: whoever is free goes on as soon as it may be."""
 
-        def work(session: Transaction, now: datetime) -> None:
-            study, delivery = self._held(session, claim)
-            if study is None or delivery is None:
+        def work(held: _Held) -> None:
+            _let_go(held)
+            self._publish(held, wake_up(_due(claim), self._writer.source, held.now))
+
+        self._with_lease(claim, work)
+
+    def _with_lease(self, claim: Claim, work: Callable[[_Held], None]) -> None:
+        """Do work under the study's lock if the lease is still ours, which ends with it."""
+
+        def locked(session: Transaction, now: datetime) -> None:
+            study = lock_study(session, claim.study_uid)
+            if study is None or not queries.holds(session, claim.delivery_id, self._owner):
                 return
-            self._release(session, delivery, now)
-            self._writer.publish(session, wake_up(_due(claim), self._writer.source, now))
+            delivery = queries.get_delivery(session, claim.delivery_id)
+            if delivery is None:
+                return
+            queries.drop_superseded(session, claim.delivery_id)
+            tally = queries.tally(session, claim.delivery_id)
+            delivery.lease_owner = delivery.lease_until = None
+            work(_Held(session, now, claim, delivery, tally))
             refresh_state(session, study, now)
 
-        self._writer.insist(work)
+        self._writer.insist(locked)
 
-    def _held(self, session: Transaction, claim: Claim) -> tuple[Study | None, Delivery | None]:
-        """Study and delivery, locked, if the lease is still ours."""
-        study = lock_study(session, claim.study_uid)
-        if study is None or not queries.holds(session, claim.delivery_id, self._owner):
-            return None, None
-        return study, queries.get_delivery(session, claim.delivery_id)
-
-    @staticmethod
-    def _release(session: Transaction, delivery: Delivery, now: datetime) -> None:
-        """Open to all again, due at once; `retrying` once something of it was sent or tried."""
-        tally = queries.tally(session, delivery.id)
-        begun = tally.delivered or tally.failed or tally.attempts
-        delivery.state = DeliveryState.RETRYING if begun else DeliveryState.WAITING
-        delivery.next_attempt_at = now
-        delivery.lease_owner = delivery.lease_until = None
-
-    def _delivered(
-        self,
-        session: Transaction,
-        claim: Claim,
-        delivery: Delivery,
-        tally: Tally,
-        now: datetime,
-    ) -> None:
-        seconds = max(0.0, (now - (delivery.started_at or now)).total_seconds())
-        _end(delivery, DeliveryState.DELIVERED, None, now)
-        text = f"{_progress(claim, tally)} in {policy.spoken(seconds)}"
-        note(session, claim.study_uid, now, "delivered", text, **_about(claim, tally))
+    def _delivered(self, held: _Held) -> None:
+        claim, tally = held.claim, held.tally
+        seconds = max(0.0, (held.now - (held.delivery.started_at or held.now)).total_seconds())
+        _end(held.delivery, DeliveryState.DELIVERED, None, held.now)
+        text = f"{held.progress} in {policy.spoken(seconds)}"
+        note(held.session, claim.study_uid, held.now, "delivered", text, **held.about)
         event = StudyForwarded(
             study_uid=claim.study_uid,
             revision=claim.revision,
@@ -258,113 +269,73 @@ class Deliveries:
             total=tally.total,
             duration_seconds=seconds,
         )
-        self._announce(session, event, now, claim, modality=claim.modality)
+        self._announce(held, event, modality=claim.modality)
         log.info(Log.DELIVERY_ENDED, delivery=claim.delivery_id, images=tally.delivered)
 
-    def _try_later(
-        self,
-        session: Transaction,
-        claim: Claim,
-        delivery: Delivery,
-        later: TryLater,
-        failure: Failure | None,
-        now: datetime,
-    ) -> None:
-        reason = self._reason(session, claim, failure)
+    def _try_later(self, held: _Held, later: TryLater, reason: DeliveryReason, detail: str) -> None:
+        delivery = held.delivery
         delivery.state, delivery.attempt = DeliveryState.RETRYING, later.attempt
         delivery.next_attempt_at = later.at
         delivery.reason = queries.reason_row(reason)
-        self._tell_failure(session, claim, delivery, reason, failure, now, final=False)
-        seconds = round((later.at - now).total_seconds())
+        self._tell_failure(held, reason, detail, final=False)
         wake = wake_up_later(
-            _due(claim), self._writer.source, now, seconds=seconds, attempt=later.attempt
-        )
-        self._writer.publish(session, wake)
-        log.warning(
-            Log.DELIVERY_RETRYING,
-            delivery=claim.delivery_id,
-            why=reason.text,
+            _due(held.claim),
+            self._writer.source,
+            held.now,
+            seconds=round((later.at - held.now).total_seconds()),
             attempt=later.attempt,
         )
+        self._publish(held, wake)
+        log.warning(
+            Log.DELIVERY_RETRYING, delivery=delivery.id, why=reason.text, attempt=later.attempt
+        )
 
-    def _failed(
-        self,
-        session: Transaction,
-        claim: Claim,
-        delivery: Delivery,
-        tally: Tally,
-        failure: Failure | None,
-        now: datetime,
-    ) -> None:
-        reason = self._reason(session, claim, failure)
+    def _failed(self, held: _Held, reason: DeliveryReason, detail: str) -> None:
+        delivery = held.delivery
         delivery.attempt = len(RETRY_DELAYS_SECONDS) + 1
-        _end(delivery, DeliveryState.FAILED, reason, now)
-        self._tell_failure(session, claim, delivery, reason, failure, now, final=True)
+        _end(delivery, DeliveryState.FAILED, reason, held.now)
+        self._tell_failure(held, reason, detail, final=True)
         letter = dead_letter(
-            _due(claim),
+            _due(held.claim),
             self._writer.source,
-            now,
+            held.now,
             reason,
             attempt=delivery.attempt,
-            first_failed_at=delivery.started_at or now,
+            first_failed_at=delivery.started_at or held.now,
         )
-        self._writer.publish(session, letter)
+        self._publish(held, letter)
         log.error(
-            Log.DELIVERY_FAILED, delivery=claim.delivery_id, why=reason.text, images=tally.failed
+            Log.DELIVERY_FAILED, delivery=delivery.id, why=reason.text, images=held.tally.failed
         )
 
     def _tell_failure(
-        self,
-        session: Transaction,
-        claim: Claim,
-        delivery: Delivery,
-        reason: DeliveryReason,
-        failure: Failure | None,
-        now: datetime,
-        *,
-        final: bool,
+        self, held: _Held, reason: DeliveryReason, detail: str, *, final: bool
     ) -> None:
-        tally = queries.tally(session, claim.delivery_id)
-        detail = failure.detail if failure else reason.text
-        _note_failure(session, claim, delivery, tally, detail, reason, now)
+        _note_failure(held, detail, reason)
         event = DeliveryFailed(
-            study_uid=claim.study_uid,
-            revision=claim.revision,
-            destination=claim.destination,
+            study_uid=held.claim.study_uid,
+            revision=held.claim.revision,
+            destination=held.claim.destination,
             reason=reason,
-            attempt=delivery.attempt,
+            attempt=held.delivery.attempt,
             final=final,
-            next_attempt_at=delivery.next_attempt_at,
+            next_attempt_at=held.delivery.next_attempt_at,
         )
-        self._announce(session, event, now, claim)
+        self._announce(held, event)
 
-    @staticmethod
-    def _reason(session: Transaction, claim: Claim, failure: Failure | None) -> DeliveryReason:
-        """Why images are missing; when none failed in this attempt, one that did before says it."""
-        if failure is not None:
-            return failure.reason
-        status = queries.status_of_failed(session, claim.delivery_id)
-        return policy.failed_before(claim.destination, status).reason
-
-    def _announce(
-        self,
-        session: Transaction,
-        event: Payload,
-        now: datetime,
-        claim: Claim,
-        modality: str = "",
-    ) -> None:
-        self._writer.publish(
-            session,
-            message(
-                event,
-                id=uuid.uuid4().hex,
-                source=self._writer.source,
-                time=now,
-                modality=modality,
-                correlation_id=claim.delivery_id,
-            ),
+    def _announce(self, held: _Held, event: Payload, modality: str = "") -> None:
+        made = message(
+            event,
+            id=uuid.uuid4().hex,
+            source=self._writer.source,
+            time=held.now,
+            modality=modality,
+            correlation_id=held.claim.delivery_id,
         )
+        self._publish(held, made)
+
+    def _publish(self, held: _Held, made: Message) -> None:
+        self._writer.publish(held.session, made)
 
     # -- what a person asks for ----------------------------------------------------------------
 
@@ -427,43 +398,35 @@ def _due(claim: Claim) -> Due:
     return Due(claim.delivery_id, claim.study_uid, claim.destination)
 
 
-def _progress(claim: Claim, tally: Tally) -> str:
-    return f"{claim.destination}: {tally.delivered} of {tally.total} images"
-
-
-def _about(claim: Claim, tally: Tally) -> dict[str, object]:
-    return {
-        "destination": claim.destination,
-        "revision": claim.revision,
-        "delivered": tally.delivered,
-        "total": tally.total,
-    }
-
-
 def _note_start(session: Transaction, claim: Claim, now: datetime) -> None:
     text = f"{claim.destination}: {len(claim.items)} of {claim.total} images to send"
     about = {"destination": claim.destination, "revision": claim.revision}
     note(session, claim.study_uid, now, "delivery-started", text, **about)
 
 
-def _note_failure(
-    session: Transaction,
-    claim: Claim,
-    delivery: Delivery,
-    tally: Tally,
-    why: str,
-    reason: DeliveryReason,
-    now: datetime,
-) -> None:
-    retry_at = delivery.next_attempt_at
+def _note_failure(held: _Held, why: str, reason: DeliveryReason) -> None:
+    retry_at = held.delivery.next_attempt_at
     note(
-        session,
-        claim.study_uid,
-        now,
+        held.session,
+        held.claim.study_uid,
+        held.now,
         "delivery-failed",
-        f"{_progress(claim, tally)}; {why}",
-        **_about(claim, tally),
+        f"{held.progress}; {why}",
+        **held.about,
         reason=reason.model_dump(mode="json"),
-        attempt=delivery.attempt,
+        attempt=held.delivery.attempt,
         next_attempt_at=retry_at.isoformat() if retry_at else None,
     )
+
+
+def _let_go(held: _Held) -> None:
+    """Open to all again, due at once; `retrying` once something of it was sent or tried."""
+    begun = held.tally.delivered or held.tally.failed or held.tally.attempts
+    held.delivery.state = DeliveryState.RETRYING if begun else DeliveryState.WAITING
+    held.delivery.next_attempt_at = held.now
+
+
+def _earlier_reason(held: _Held) -> DeliveryReason:
+    """Why images are missing when none failed in this attempt: one that did before says it."""
+    status = queries.status_of_failed(held.session, held.claim.delivery_id)
+    return policy.failed_before(held.claim.destination, status).reason

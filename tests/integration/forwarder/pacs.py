@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, _config, build_context, evt
+from pynetdicom import AE, build_context, evt
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.sop_class import register_uid, uid_to_service_class
 
 from dicom_router.dimse import VERIFICATION
 
-_config.UNRESTRICTED_STORAGE_SERVICE = True  # what is not known is storage
 _A_ABORT = bytes.fromhex("07 00 00000004 00 00 00 00")  # by the service user
 SUCCESS = 0x0000
 
@@ -110,7 +111,9 @@ class Pacs:
                 if self.transfer_syntaxes is None or syntax in self.transfer_syntaxes
             ]
             is_echo = context.abstract_syntax == VERIFICATION
-            storage = storage or not is_echo
+            if not is_echo:
+                storage = True
+                _make_storable(str(context.abstract_syntax))
             if syntaxes and (self.knows_echo or not is_echo):
                 supported.append(build_context(str(context.abstract_syntax), syntaxes))
         self.associations += storage and not self.reject
@@ -156,6 +159,12 @@ def _merged(contexts: list[PresentationContext]) -> list[PresentationContext]:
         for syntax in context.transfer_syntax:
             known.add_transfer_syntax(syntax)
     return list(merged.values())
+
+
+def _make_storable(sop_class: str) -> None:
+    """Let pynetdicom serve a private or unknown SOP class as storage."""
+    if uid_to_service_class(sop_class) is not StorageServiceClass:
+        register_uid(sop_class, "Storable_" + sop_class.replace(".", "_"), StorageServiceClass)
 
 
 def _send_at_once(event: Any) -> None:
