@@ -379,8 +379,8 @@ def test_a_connection_that_breaks_in_the_middle_of_a_batch_loses_nothing(
 
     assert again.wait(PATIENCE)
     inbox.wait_distinct(10)
-    until(lambda: depth(bus, INTAKE.name) == 0)
     until(lambda: bus.connected)
+    until(lambda: depth(bus, INTAKE.name) == 0)
 
 
 def test_a_queue_that_is_deleted_under_its_consumer_is_made_again(
