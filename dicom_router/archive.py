@@ -4,6 +4,7 @@ A name appears only when its bytes are safe: write under a temporary name, `fdat
 `fsync` the folder. Nothing here follows a symbolic link out of the folder.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicom_router.errors import Unavailable, Unprocessable
+from dicom_router.errors import RouterError, TryAgain, Unavailable, Unprocessable
 from dicom_router.part10 import FileMeta, encode_file_meta, read_file_meta
 
 SPOOL = ".spool"
@@ -32,6 +33,12 @@ _STALE_TEMPORARY_SECONDS = 24 * 3600.0
 
 class DiskTrouble(Unavailable):
     """The data folder can't be read or written now."""
+
+
+# What says something about one file or folder only. Any other error says that the disk is away.
+_ONE_PATH = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,9 @@ class ReceiptId:
         except ValueError:
             return None
         return cls(at, match[2], int(match[3]))
+
+
+LEAST_FREE_BYTES = 2 << 30  # below this much room incoming objects are refused, whatever is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +217,19 @@ class Archive:
         found = os.statvfs(self.root)
         return Space(total=found.f_blocks * found.f_frsize, free=found.f_bavail * found.f_frsize)
 
+    def is_there(self) -> bool:
+        """Whether this is the data folder, and not the mount point of a volume that is away."""
+        return (self.root / SPOOL).is_dir()
+
+    def trouble(self, error: OSError) -> RouterError:
+        """What an error at one path amounts to: wait for the disk, or try this one again later.
+
+        A folder that has no spool is no data folder: the volume is away, and no file is missing.
+        """
+        if error.errno in _ONE_PATH and self.is_there():
+            return TryAgain(f"A file or folder can't be used: {error.strerror}")
+        return DiskTrouble(f"The data folder {self.root} can't be used now: {error.strerror}")
+
     def relative(self, path: Path) -> str:
         """A path as it is written in events and rows."""
         return str(path.relative_to(self.root))
@@ -277,6 +300,7 @@ class Archive:
         try:
             source.rename(target)
         except FileNotFoundError:
+            source.lstat()  # or it is the source that is not there
             (self.root / folder).mkdir(exist_ok=True)
             source.rename(target)
 
@@ -304,7 +328,7 @@ class Archive:
         """Make the names in these folders durable; a folder that is gone has none to flush."""
         for folder in set(folders):
             with suppress(FileNotFoundError):
-                self._flusher.flush(folder)
+                flush_folder(folder)
 
     def remove_study_files(self, folder: str, names: Iterable[str]) -> bool:
         """Unlink these files, then the folder if nothing else is in it; whether it is gone."""

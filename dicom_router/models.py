@@ -188,20 +188,20 @@ class Study(Base):
         Index(
             "ix_studies_not_projected",
             "study_uid",
-            sqlite_where=text("NOT projected"),
+            sqlite_where=text("projected = 0"),
             postgresql_where=text("NOT projected"),
         ),
         Index(
             "ix_studies_receiving",
             "last_activity_at",
-            sqlite_where=text("receiving"),
+            sqlite_where=text("receiving = 1"),
             postgresql_where=text("receiving"),
         ),
         Index("ix_studies_history_month", "history_month", "created_at"),
         Index(
             "ix_studies_not_routed",
             "study_uid",
-            sqlite_where=text("unrouted OR routed_revision < revision"),
+            sqlite_where=text("unrouted = 1 OR routed_revision < revision"),
             postgresql_where=text("unrouted OR routed_revision < revision"),
         ),
     )
@@ -261,7 +261,7 @@ class Receipt(Base):
         ),
         Index(
             "ix_receipts_assigned",
-            "received_at",
+            "receipt_id",
             sqlite_where=text("state = 'assigned'"),
             postgresql_where=text("state = 'assigned'"),
         ),

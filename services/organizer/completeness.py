@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+_MOST_SHOWN = 20  # associations that the evidence lists one by one
+
 
 @dataclass(frozen=True, slots=True)
 class AssociationView:
@@ -53,7 +55,8 @@ class Evidence:
             "rule": self.rule,
             "quiet_seconds": round(self.quiet_seconds, 1),
             "text": self.text,
-            "associations": list(self.associations),
+            "associations": list(self.associations[:_MOST_SHOWN]),
+            "association_count": len(self.associations),
         }
 
 
@@ -91,9 +94,8 @@ def _settled_text(associations: Sequence[AssociationView], quiet: timedelta) -> 
 
 def _idle_text(associations: Sequence[AssociationView], quiet: timedelta) -> str:
     unfinished = [each for each in associations if not each.is_accounted_for]
-    which = ", ".join(
-        f"{each.calling_ae_title or 'unnamed'} {each.standing}" for each in unfinished
-    )
+    shown = [f"{each.calling_ae_title or 'unnamed'} {each.standing}" for each in unfinished[:3]]
+    which = ", ".join(shown) + (f" and {len(unfinished) - 3} more" if unfinished[3:] else "")
     because = f"no clean release seen ({which})" if which else "no association known"
     return f"{because}; nothing came for {_seconds(quiet)}"
 

@@ -15,8 +15,6 @@ from dicom_router.tasks import for_each
 from services.organizer import queries
 from services.organizer.completeness import Evidence, judge
 
-_AT_A_TIME = 200
-
 log = get_logger()
 
 
@@ -46,7 +44,7 @@ class Completing:
             of_senders = queries.sender_settle_seconds(session).values()
             shortest = min(self._settle_seconds, self._idle_seconds, *of_senders)
             since = self._clock() - timedelta(seconds=shortest)
-            quiet = queries.quiet_studies(session, since, _AT_A_TIME)
+            quiet = queries.quiet_studies(session, since)
             judged = [uid for uid in quiet if self._evidence(session, session.get(Study, uid))]
         for_each("completing", judged, self._complete)
 
@@ -75,7 +73,8 @@ class Completing:
                 self._announce(session, study, new, evidence, now)
             refresh_state(session, study, now)
         self._relay.wake()
-        log.info(Log.STUDY_COMPLETE, study_uid=study_uid, rule=evidence.rule, new_instances=new)
+        if new:
+            log.info(Log.STUDY_COMPLETE, study_uid=study_uid, rule=evidence.rule, images=new)
 
     def _announce(
         self, session: Session, study: Study, new: int, evidence: Evidence, now: datetime

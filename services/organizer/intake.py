@@ -16,7 +16,6 @@ from typing import NoReturn
 
 from dicom_router.archive import (
     Archive,
-    DiskTrouble,
     ReceiptId,
     data_set_sha256,
     file_name,
@@ -69,28 +68,39 @@ class Intake:
     def organize(self, stored: Sequence[InstanceStored]) -> None:
         """Bring every one of these instances to where its receipt ends.
 
-        Raises `TryAgain` when a file is in neither of its two places, after the rest is done.
+        Raises `TryAgain` when a file is in neither of its two places, after the rest is done, or
+        can't be used; `DiskTrouble` when the data folder can't.
         """
+        try:
+            self._organize(stored)
+        except OSError as error:
+            raise self._archive.trouble(error) from error
+
+    def _organize(self, stored: Sequence[InstanceStored]) -> None:
         unknown, unfinished = self._sort(stored)
         receipts = [self._inspect(each) for each in unknown]
         present = [each for each in receipts if each is not None]
         if present:
             self._assign(present)
         unfinished |= {e.stored.receipt_id for e in present if e.quarantined_because is None}
-        missing = self.finish(unfinished, {e.stored.receipt_id: e.header for e in present})
+        missing = self._finish(unfinished, {e.stored.receipt_id: e.header for e in present})
         missing += self._still_unknown([e for e, r in zip(unknown, receipts, strict=True) if not r])
         if missing:
             _raise_missing(missing)
 
-    def finish(
-        self, receipt_ids: Collection[str], headers: dict[str, Header] | None = None
-    ) -> list[str]:
+    def finish(self, receipt_ids: Collection[str]) -> list[str]:
         """Move and record receipts that are assigned; those whose file is nowhere."""
+        try:
+            return self._finish(receipt_ids, {})
+        except OSError as error:
+            raise self._archive.trouble(error) from error
+
+    def _finish(self, receipt_ids: Collection[str], headers: dict[str, Header]) -> list[str]:
         if not receipt_ids:
             return []
         with self._database.write() as session:
             studies = lock_studies(session, queries.studies_of_receipts(session, receipt_ids))
-            moves = self._move(session, studies, receipt_ids, headers or {})
+            moves = self._move(session, studies, receipt_ids, headers)
             queries.upsert_series(session, moves.headers)
             queries.derive_counts(session, studies)
             for study_uid in moves.active:
@@ -140,9 +150,9 @@ class Intake:
         try:
             header = self._header(stored)
         except FileNotFoundError:
+            if not self._archive.is_there():
+                raise
             return None
-        except OSError as error:
-            raise DiskTrouble(f"{stored.spool_path} can't be read now: {error}") from error
         except Unprocessable as error:
             return self._set_aside(stored, received_at, Header(), str(error))
         if not header.study_uid:
@@ -253,7 +263,7 @@ class Intake:
         for receipt in receipts:
             study = studies[receipt.study_uid or ""]
             key = (study.study_uid, receipt.sop_instance_uid)
-            self._know_bytes(current.get(key), study)
+            self._look_at(current.get(key), study)
             placing = decide(receipt, current.get(key), study.sent_revision)
             if not self._carry_out(session, placing, receipt, current.get(key), study, moves):
                 moves.missing.append(receipt.receipt_id)
@@ -281,14 +291,16 @@ class Intake:
             _end(receipt, ReceiptState.DUPLICATE, now)
             receipt.on_disk = False
             receipt.revision = None if study.receiving else study.revision
+        elif not self._is_at_hand(receipt, study):
+            return False
         else:
             if placing is Placing.SUPERSEDE and older is not None:
                 self._supersede(session, older, receipt, study, moves)
             if older is None:
                 self._clear_the_way(receipt, study)
-            if not self._place(receipt, study, moves):
-                return False
+            self._place(receipt, study, moves)
             if older is not None:
+                self._drop_other_name(older, receipt, study)
                 _end(older, ReceiptState.SUPERSEDED, now)
                 older.on_disk = placing is Placing.SUPERSEDE and older.file_name is not None
                 session.flush()  # before the newer one claims to be the instance
@@ -299,33 +311,45 @@ class Intake:
         study.last_activity_at = now
         return True
 
-    def _know_bytes(self, current: Receipt | None, study: Study) -> None:
-        """Hash a file that was taken over, which nobody has needed to know until now."""
-        if current is not None and not current.sha256:
-            path = self._archive.study_file(study.folder, current.file_name or "")
+    def _look_at(self, current: Receipt | None, study: Study) -> None:
+        """Make sure of the instance that is there: that its file is, and what its bytes are.
+
+        Files that were taken over are hashed only now, since nobody needed to know until now.
+        """
+        if current is None or not current.on_disk:
+            return
+        path = self._archive.study_file(study.folder, current.file_name or "")
+        if not path.is_file():
+            current.on_disk = False
+        elif not current.sha256:
             try:
                 _meta, _size, current.sha256 = data_set_sha256(path)
-            except (FileNotFoundError, Unprocessable):
-                current.on_disk = path.exists()
+            except Unprocessable:
+                current.on_disk = False
 
-    def _place(self, receipt: Receipt, study: Study, moves: _Moves) -> bool:
+    def _is_at_hand(self, receipt: Receipt, study: Study) -> bool:
+        """Whether a receipt's file is in one of its two places; nothing is touched before that."""
+        if self._archive.path(receipt.spool_path).is_file():
+            return True
+        target = self._archive.study_file(study.folder, receipt.file_name or "")
+        return self._archive.receipt_in(target) == receipt.receipt_id
+
+    def _place(self, receipt: Receipt, study: Study, moves: _Moves) -> None:
         """Rename a file into its folder, unless that was done before a crash."""
         source = self._archive.path(receipt.spool_path)
-        name = receipt.file_name or ""
+        target = self._archive.study_file(study.folder, receipt.file_name or "")
         try:
-            self._archive.place(source, study.folder, name)
+            self._archive.place(source, study.folder, target.name)
         except FileNotFoundError:
-            target = self._archive.study_file(study.folder, name)
             if self._archive.receipt_in(target) != receipt.receipt_id:
-                return False
-        except OSError as error:
-            raise DiskTrouble(f"{receipt.spool_path} can't be moved now: {error}") from error
-        moves.folders |= {
-            source.parent,
-            self._archive.root / study.folder,
-            self._archive.root,
-        }
-        return True
+                raise
+        moves.folders |= {source.parent, target.parent, self._archive.root}
+
+    def _drop_other_name(self, older: Receipt, newer: Receipt, study: Study) -> None:
+        """Unlink the same bytes under another name, as an earlier version may have given it."""
+        is_in_folder = older.on_disk and older.sha256 == newer.sha256
+        if is_in_folder and older.file_name and older.file_name != newer.file_name:
+            self._archive.study_file(study.folder, older.file_name).unlink(missing_ok=True)
 
     def _clear_the_way(self, receipt: Receipt, study: Study) -> None:
         """Set aside a file that no row knows but that has the name this one needs."""

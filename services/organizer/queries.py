@@ -120,13 +120,20 @@ def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Re
     )
 
 
-def stranded_receipts(session: Session, before: datetime, limit: int) -> list[str]:
-    """Receipts that were assigned before a moment and never ended: their mover was stopped."""
+def stranded_receipts(session: Session, before: datetime, after: str, limit: int) -> list[str]:
+    """Receipts that were assigned before a moment and never ended: their mover was stopped.
+
+    In the order of their ids, those after `after`.
+    """
     return list(
         session.scalars(
             select(Receipt.receipt_id)
-            .where(Receipt.state == ReceiptState.ASSIGNED, Receipt.received_at <= before)
-            .order_by(Receipt.received_at)
+            .where(
+                Receipt.state == ReceiptState.ASSIGNED,
+                Receipt.received_at <= before,
+                Receipt.receipt_id > after,
+            )
+            .order_by(Receipt.receipt_id)
             .limit(limit)
         )
     )
@@ -333,25 +340,24 @@ def record_rejection(session: Session, refused: AssociationRejected, now: dateti
 # -- completeness ------------------------------------------------------------------------------
 
 
-def quiet_studies(session: Session, since: datetime, limit: int) -> list[str]:
-    """Studies that receive, and to which nothing came since a moment."""
+def quiet_studies(session: Session, since: datetime) -> list[str]:
+    """Studies that receive, and to which nothing came since a moment: those in work, no history."""
     return list(
         session.scalars(
             select(Study.study_uid)
             .where(Study.receiving, ~Study.deleted, Study.last_activity_at <= since)
             .order_by(Study.last_activity_at)
-            .limit(limit)
         )
     )
 
 
 def association_views(session: Session, study_uid: str) -> list[AssociationView]:
     """The associations that brought what is new in a study."""
-    ids = session.scalars(
+    ids = (
         select(Receipt.association_id)
         .where(Receipt.study_uid == study_uid, Receipt.revision.is_(None))
         .distinct()
-    ).all()
+    )
     counted = session.execute(
         select(Receipt.association_id, func.count())
         .where(Receipt.association_id.in_(ids), Receipt.state != ReceiptState.ASSIGNED)
@@ -438,6 +444,18 @@ def deletable_studies(
     if not with_taken_over:
         wanted = wanted.where(~Study.taken_over)
     return list(session.scalars(wanted.order_by(Study.sent_at).limit(limit)))
+
+
+def has_assigned(session: Session, study_uid: str) -> bool:
+    """Whether a receipt of a study is between its assignment and its record."""
+    return (
+        session.scalar(
+            select(Receipt.receipt_id)
+            .where(Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ASSIGNED)
+            .limit(1)
+        )
+        is not None
+    )
 
 
 def names_on_disk(session: Session, study_uid: str) -> list[str]:

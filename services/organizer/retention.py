@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dicom_router.archive import Archive
+from dicom_router.archive import LEAST_FREE_BYTES, Archive
 from dicom_router.database import Database
 from dicom_router.events import StudyDeleted, message
 from dicom_router.ledger import lock_study, note
@@ -18,7 +18,6 @@ from services.organizer import queries
 
 FOR_EVER = -1
 _AT_A_TIME = 100
-_LEAST_FREE_BYTES = 2 << 30  # as the receiver has it: below this it refuses
 
 log = get_logger()
 
@@ -44,10 +43,12 @@ class Retention:
             kept = timedelta(hours=self._settings.retention_hours)
             due = self._deletable(self._clock() - kept, _AT_A_TIME)
             for_each("retention", due, lambda study_uid: self._delete(study_uid, "retention"))
-        while self._disk_is_short():
-            oldest = self._deletable(None, 1)
-            if not oldest or not self._delete(oldest[0], "disk"):
-                break
+        if self._disk_is_short():
+            for_each("retention", self._deletable(None, _AT_A_TIME), self._delete_while_short)
+
+    def _delete_while_short(self, study_uid: str) -> None:
+        if self._disk_is_short():
+            self._delete(study_uid, "disk")
 
     def _deletable(self, sent_before: datetime | None, limit: int) -> list[str]:
         with self._database.read() as session:
@@ -58,15 +59,17 @@ class Retention:
     def _disk_is_short(self) -> bool:
         space = self._archive.space()
         least = 2 * self._settings.disk_min_free_percent
-        return space.free_percent < min(least, 100.0) or space.free < 2 * _LEAST_FREE_BYTES
+        return space.free_percent < min(least, 100.0) or space.free < 2 * LEAST_FREE_BYTES
 
-    def _delete(self, study_uid: str, why: Literal["retention", "disk"]) -> bool:
-        """Delete one study's files if it is still so that they may go; whether they went."""
+    def _delete(self, study_uid: str, why: Literal["retention", "disk"]) -> None:
+        """Delete one study's files if it is still so that they may go."""
         now = self._clock()
         with self._database.write() as session:
             study = lock_study(session, study_uid)
             if study is None or study.state != StudyState.SENT or not study.on_disk:
-                return False
+                return
+            if queries.has_assigned(session, study_uid):
+                return  # an image is in its folder, or on its way there, and not recorded yet
             names = queries.names_on_disk(session, study_uid)
             if not self._archive.remove_study_files(study.folder, names):
                 log.warning(Log.FOLDER_NOT_EMPTY, study_uid=study_uid)
@@ -85,4 +88,3 @@ class Retention:
             enqueue(session, "organizer", [told])
         self._relay.wake()
         log.info(Log.STUDY_DELETED, study_uid=study_uid, why=why, images=len(names))
-        return True

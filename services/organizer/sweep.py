@@ -101,11 +101,30 @@ class Sweep:
             log.warning(Log.INSTANCE_QUARANTINED, path=aside)
 
     def _finish_stranded(self, received_before: datetime) -> int:
-        with self._database.read() as session:
-            stranded = queries.stranded_receipts(session, received_before, _BATCH)
-        if not stranded:
+        """Move receipts whose mover was stopped; those whose file is nowhere are told of."""
+        finished, after = 0, ""
+        while True:
+            with self._database.read() as session:
+                stranded = queries.stranded_receipts(session, received_before, after, _BATCH)
+            if not stranded:
+                return finished
+            after = stranded[-1]
+            finished += self._finish(stranded)
+
+    def _finish(self, receipt_ids: Sequence[str]) -> int:
+        """Finish receipts; one that can't be must not keep the others from it."""
+        try:
+            missing = self._intake.finish(receipt_ids)
+        except Unavailable:
+            raise
+        except Exception:  # told with its receipt, and tried in the next sweep
+            if len(receipt_ids) > 1:
+                return sum(self._finish([each]) for each in receipt_ids)
+            log.exception(Log.TASK_FAILED, task="sweep", receipt_id=receipt_ids[0])
             return 0
-        return len(stranded) - len(self._intake.finish(stranded))
+        if missing:
+            log.warning(Log.INSTANCE_MISSING, receipt_ids=missing[:10], count=len(missing))
+        return len(receipt_ids) - len(missing)
 
     def _announcement(self, path: Path) -> InstanceStored | None:
         """The event that the file's receiver published or would have, from the file alone."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dicom_router.archive import Archive, ReceiptId, Space, SpoolFile
+from dicom_router.archive import LEAST_FREE_BYTES, Archive, ReceiptId, Space, SpoolFile
 from dicom_router.bus import Bus
 from dicom_router.dimse import (
     CALLED_AE_TITLE_NOT_RECOGNIZED,
@@ -39,7 +39,6 @@ from dicom_router.part10 import FileMeta
 from dicom_router.settings import Settings
 from services.receiver.callers import KnownSender, refusal
 
-LEAST_FREE_BYTES = 2 << 30
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 log = get_logger()

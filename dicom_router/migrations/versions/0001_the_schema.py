@@ -167,7 +167,7 @@ def upgrade() -> None:
     with op.batch_alter_table("receipts", schema=None) as batch_op:
         batch_op.create_index(
             "ix_receipts_assigned",
-            ["received_at"],
+            ["receipt_id"],
             unique=False,
             sqlite_where=sa.text("state = 'assigned'"),
             postgresql_where=sa.text("state = 'assigned'"),
@@ -264,14 +264,14 @@ def upgrade() -> None:
             "ix_studies_not_projected",
             ["study_uid"],
             unique=False,
-            sqlite_where=sa.text("NOT projected"),
+            sqlite_where=sa.text("projected = 0"),
             postgresql_where=sa.text("NOT projected"),
         )
         batch_op.create_index(
             "ix_studies_not_routed",
             ["study_uid"],
             unique=False,
-            sqlite_where=sa.text("unrouted OR routed_revision < revision"),
+            sqlite_where=sa.text("unrouted = 1 OR routed_revision < revision"),
             postgresql_where=sa.text("unrouted OR routed_revision < revision"),
         )
         batch_op.create_index("ix_studies_on_disk", ["on_disk", "state", "sent_at"], unique=False)
@@ -281,7 +281,7 @@ def upgrade() -> None:
             "ix_studies_receiving",
             ["last_activity_at"],
             unique=False,
-            sqlite_where=sa.text("receiving"),
+            sqlite_where=sa.text("receiving = 1"),
             postgresql_where=sa.text("receiving"),
         )
         batch_op.create_index(
@@ -344,7 +344,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_studies_state_created")
         batch_op.drop_index(
             "ix_studies_receiving",
-            sqlite_where=sa.text("receiving"),
+            sqlite_where=sa.text("receiving = 1"),
             postgresql_where=sa.text("receiving"),
         )
         batch_op.drop_index(batch_op.f("ix_studies_patient_name"))
@@ -352,12 +352,12 @@ def downgrade() -> None:
         batch_op.drop_index("ix_studies_on_disk")
         batch_op.drop_index(
             "ix_studies_not_routed",
-            sqlite_where=sa.text("unrouted OR routed_revision < revision"),
+            sqlite_where=sa.text("unrouted = 1 OR routed_revision < revision"),
             postgresql_where=sa.text("unrouted OR routed_revision < revision"),
         )
         batch_op.drop_index(
             "ix_studies_not_projected",
-            sqlite_where=sa.text("NOT projected"),
+            sqlite_where=sa.text("projected = 0"),
             postgresql_where=sa.text("NOT projected"),
         )
         batch_op.drop_index("ix_studies_history_month")

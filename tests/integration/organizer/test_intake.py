@@ -2,10 +2,12 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from pydicom.uid import generate_uid
 
+from dicom_router.archive import DiskTrouble
 from dicom_router.errors import TryAgain
 from dicom_router.models import ReceiptState, StudyState
 from tests.integration.organizer.conftest import Bench
@@ -156,6 +158,66 @@ def test_a_crash_in_the_middle_of_superseding_is_made_up_for(bench: Bench) -> No
     assert content.endswith(new)
     assert f"{first.receipt_id}.dcm" in bench.aside()
     assert bench.receipts()[first.receipt_id].state == ReceiptState.SUPERSEDED
+
+
+def test_nothing_is_set_aside_for_a_newer_file_that_is_nowhere(bench: Bench) -> None:
+    study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
+    bench.intake.organize([scanner.store(data_set(StudyInstanceUID=study), uid)])
+    before = bench.files()
+    newer = scanner.store(data_set(StudyInstanceUID=study, StudyDescription="NEW"), uid)
+    bench.intake._assign([r for r in [bench.intake._inspect(newer)] if r])
+    bench.archive.path(newer.spool_path).unlink()
+    assert bench.intake.finish([newer.receipt_id]) == [newer.receipt_id]
+    assert (bench.files(), bench.aside()) == (before, {})
+
+
+def test_the_same_bytes_again_replace_a_file_that_was_lost(bench: Bench) -> None:
+    study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
+    encoded = data_set(StudyInstanceUID=study)
+    bench.intake.organize([scanner.store(encoded, uid)])
+    (lost,) = bench.files()
+    (bench.archive.root / lost).unlink()
+    bench.intake.organize([scanner.store(encoded, uid)])
+    assert list(bench.files()) == [lost]
+
+
+def test_a_data_folder_that_is_away_is_waited_for(bench: Bench, tmp_path: Path) -> None:
+    event = bench.scanner().store(data_set(), generate_uid())
+    bench.archive.root.rename(tmp_path / "away")
+    bench.archive.root.mkdir()
+    with pytest.raises(DiskTrouble, match="can't be used now"):
+        bench.intake.organize([event])
+    assert list(bench.archive.root.iterdir()) == []
+    bench.archive.root.rmdir()
+    (tmp_path / "away").rename(bench.archive.root)
+    bench.intake.organize([event])
+    assert len(bench.files()) == 1
+
+
+def test_a_folder_that_cannot_be_used_holds_up_its_own_study_only(bench: Bench) -> None:
+    bad, good, scanner = str(generate_uid()), str(generate_uid()), bench.scanner()
+    bench.intake.organize([scanner.store(data_set(StudyInstanceUID=bad), generate_uid())])
+    folder = bench.archive.root / bench.study(bad).folder
+    folder.rename(folder.with_name("elsewhere"))
+    folder.write_text("a file where the folder was")
+    more = scanner.store(data_set(StudyInstanceUID=bad), generate_uid(), at=bench.clock())
+    with pytest.raises(TryAgain):
+        bench.intake.organize([more])
+    scanner.store(data_set(StudyInstanceUID=good), generate_uid(), at=bench.clock())
+    bench.sweep.run()
+    assert bench.study(good).image_count == 1
+    assert bench.sweep.swept.is_set()
+
+
+def test_receipts_whose_files_are_gone_hide_no_others(bench: Bench) -> None:
+    scanner = bench.scanner()
+    events = [scanner.store(data_set(), generate_uid(), at=bench.clock()) for _ in range(130)]
+    bench.intake._assign([r for r in map(bench.intake._inspect, events) if r])
+    for each in events[:-1]:
+        bench.archive.path(each.spool_path).unlink()
+    bench.sweep.run()
+    assert bench.receipts()[events[-1].receipt_id].state == ReceiptState.ORGANIZED
+    assert len(bench.archive.study_folders()) == 1
 
 
 def test_a_file_that_is_nowhere_is_asked_for_again_never_dropped(bench: Bench) -> None:

@@ -59,6 +59,24 @@ def test_an_image_that_came_late_keeps_the_study(bench: Bench) -> None:
     assert len(bench.files()) == 3
 
 
+def test_an_image_that_is_moved_and_not_yet_recorded_is_never_deleted(bench: Bench) -> None:
+    study, scanner = str(generate_uid()), bench.scanner()
+    uid = generate_uid()
+    bench.intake.organize([scanner.store(data_set(StudyInstanceUID=study), uid)])
+    bench.clock.forward(seconds=61)
+    bench.completing().complete_quiet_studies()
+    bench.mark_sent(study)
+    newer = scanner.store(data_set(StudyInstanceUID=study, StudyDescription="NEW"), uid)
+    bench.intake._assign([r for r in [bench.intake._inspect(newer)] if r])
+    target = bench.archive.study_file(bench.study(study).folder, f"CT.{uid}.dcm")
+    bench.archive.path(newer.spool_path).rename(target)  # and then the commit failed
+    bench.retention().run()
+    assert target.exists()
+    bench.intake.finish([newer.receipt_id])
+    assert bench.study(study).image_count == 1
+    assert bench.study(study).state == StudyState.RECEIVING
+
+
 def test_minus_one_keeps_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUTER_RETENTION_HOURS", "-1")
     study = complete_study(bench)
