@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from psycopg.errors import UndefinedTable
-from sqlalchemy import Engine, Table, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dicom_router.errors import ConfigurationError, Unavailable
@@ -81,11 +81,6 @@ class Database:
             yield session
             session.commit()
 
-    def ping(self) -> None:
-        """Raise `DatabaseUnavailable` unless the database answers."""
-        with self.read() as session:
-            session.execute(text("SELECT 1"))
-
     @property
     def engine(self) -> Engine:
         """For migrations."""
@@ -96,13 +91,15 @@ class Database:
         self._engine.dispose()
 
 
-def insert_or_ignore(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, leaving alone those that are there already (any unique key)."""
+def insert_or_ignore(
+    session: Session, model: type[DeclarativeBase], rows: Sequence[dict[str, Any]]
+) -> None:
+    """Insert rows of a model, leaving alone those that are there already (any unique key)."""
     if not rows:
         return
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    session.execute(insert(table).on_conflict_do_nothing(), list(rows))
+    session.execute(insert(model).on_conflict_do_nothing(), list(rows))
 
 
 @contextmanager

@@ -12,21 +12,10 @@ from dicom_router.dimse import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from dicom_router.errors import Unprocessable
 
 _PREAMBLE = b"\0" * 128 + b"DICM"
-_LONG_VRS = {
-    b"OB",
-    b"OD",
-    b"OF",
-    b"OL",
-    b"OV",
-    b"OW",
-    b"SQ",
-    b"SV",
-    b"UC",
-    b"UN",
-    b"UR",
-    b"UT",
-    b"UV",
-}
+# Of these the length takes 32 bits (PS3.5 7.1.2).
+LONG_VRS = frozenset(
+    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+)
 _MOST_META_BYTES = 1 << 20  # a file meta larger than this is none
 
 
@@ -96,7 +85,7 @@ def _read_group_two(data: bytes, at: int, values: dict[int, bytes]) -> int:
         group, element, vr = struct.unpack_from("<HH2s", data, at)
         if group != 2:
             break
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             length, start = struct.unpack_from("<I", data, at + 8)[0], at + 12
         else:
             length, start = struct.unpack_from("<H", data, at + 6)[0], at + 8
@@ -125,7 +114,7 @@ def _meta(values: dict[int, bytes]) -> FileMeta:
 
 
 def _element(element: int, vr: bytes, value: bytes) -> bytes:
-    if vr in _LONG_VRS:
+    if vr in LONG_VRS:
         return struct.pack("<HH2sHI", 2, element, vr, 0, len(value)) + value
     return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
 

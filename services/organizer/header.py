@@ -14,6 +14,7 @@ from typing import Protocol
 from pydicom.charset import decode_bytes, python_encoding
 
 from dicom_router.errors import Unprocessable
+from dicom_router.part10 import LONG_VRS
 
 DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
 EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -22,9 +23,6 @@ MOST_CHARACTERS = 256
 _MOST_VALUE_BYTES = 4096  # of one attribute: enough for 256 characters in any encoding
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_LONG_VRS = frozenset(
-    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-)
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _WANTED = {
     0x00080020: "study_date",
@@ -180,7 +178,7 @@ class _Scanner:
         if implicit:
             return b"", self._long.unpack(head)[0]
         vr = head[:2]
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             return vr, self._long.unpack(self._exactly(4))[0]
         if not (vr.isalpha() and vr.isupper()):
             raise Unprocessable("its data set is not encoded as its transfer syntax says")

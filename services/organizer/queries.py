@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,13 +29,6 @@ from services.organizer.completeness import AssociationView
 from services.organizer.header import Header
 
 _CHUNK = 500  # values in one IN list
-
-
-def table(model: type[Base]) -> Table:
-    """The table of a model, for statements that take many rows at once."""
-    found = model.__table__
-    assert isinstance(found, Table)  # noqa: S101 - for the type checker
-    return found
 
 
 # -- receipts ----------------------------------------------------------------------------------
@@ -76,7 +69,7 @@ class NewReceipt:
 
 def insert_receipts(session: Session, receipts: Sequence[NewReceipt], now: datetime) -> None:
     """Record receipts as `assigned` (or `quarantined`), unless they are known by now."""
-    insert_or_ignore(session, table(Receipt), [_receipt_row(each, now) for each in receipts])
+    insert_or_ignore(session, Receipt, [_receipt_row(each, now) for each in receipts])
 
 
 def _receipt_row(receipt: NewReceipt, now: datetime) -> dict[str, Any]:
@@ -183,7 +176,7 @@ def insert_study(
     """Give a study its folder for ever; False if the study or the folder's name is taken by now."""
     insert_or_ignore(
         session,
-        table(Study),
+        Study,
         [study_row(header, folder, patient_name, now, stamp)],
     )
     found = session.scalar(select(Study.folder).where(Study.study_uid == header.study_uid))
@@ -236,7 +229,7 @@ def upsert_series(session: Session, headers: Mapping[tuple[str, str], Header]) -
     """Record series by (Study, Series Instance UID), unless they are known."""
     insert_or_ignore(
         session,
-        table(Series),
+        Series,
         [
             {
                 "study_uid": study_uid,
@@ -287,7 +280,7 @@ def upsert_associations(session: Session, stored: Iterable[InstanceStored]) -> N
         }
         for each in stored
     }
-    insert_or_ignore(session, table(Association), [rows[key] for key in sorted(rows)])
+    insert_or_ignore(session, Association, [rows[key] for key in sorted(rows)])
 
 
 def record_end(session: Session, end: AssociationReleased, now: datetime) -> None:
@@ -305,7 +298,7 @@ def record_end(session: Session, end: AssociationReleased, now: datetime) -> Non
         "end_seen_at": now,
     }
     key = {"association_id": end.association_id}
-    insert_or_ignore(session, table(Association), [key | values])
+    insert_or_ignore(session, Association, [key | values])
     session.execute(
         update(Association)
         .where(Association.association_id == end.association_id, Association.outcome.is_(None))
@@ -317,7 +310,7 @@ def record_rejection(session: Session, refused: AssociationRejected, now: dateti
     """Record a caller that was refused."""
     insert_or_ignore(
         session,
-        table(Association),
+        Association,
         [
             {
                 "association_id": refused.association_id,
@@ -486,7 +479,7 @@ def mark_deleted(session: Session, study: Study, now: datetime) -> None:
 
 def lock_projection(session: Session, holder: str) -> Projection | None:
     """The lock on `.metadata.json`, held until the transaction ends; None if another has it."""
-    insert_or_ignore(session, table(Projection), [{"id": 1, "holder": holder, "generation": 0}])
+    insert_or_ignore(session, Projection, [{"id": 1, "holder": holder, "generation": 0}])
     return session.scalars(
         select(Projection).where(Projection.id == 1).with_for_update(skip_locked=True)
     ).one_or_none()
@@ -558,7 +551,7 @@ def claim_milestone(session: Session, name: str, now: datetime) -> bool:
 
 def insert_rows(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows of a model, leaving alone those that are there."""
-    insert_or_ignore(session, table(model), rows)
+    insert_or_ignore(session, model, rows)
 
 
 def get_study(session: Session, study_uid: str) -> Study | None:

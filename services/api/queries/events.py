@@ -31,7 +31,7 @@ def record(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     look for the other. So one writer at a time, until it has committed.
     """
     lock(session, EVENTS)
-    insert_or_ignore(session, RecordedEvent.__table__, rows)  # type: ignore[arg-type]
+    insert_or_ignore(session, RecordedEvent, rows)
 
 
 def events_after(session: Session, after: int, limit: int, name: str = "") -> list[EventRow]:
