@@ -73,7 +73,7 @@ def read_file_meta(descriptor: int) -> tuple[FileMeta, int]:
             raise Unprocessable(f"its file meta is longer than {_MOST_META_BYTES} bytes")
         more = os.pread(descriptor, len(data), len(data))
         if not more:
-            if at == len(data):
+            if values and at == len(data):
                 return _meta(values), at  # a file of nothing but its meta
             raise Unprocessable("it ends within its file meta")
         data += more
