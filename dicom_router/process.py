@@ -27,7 +27,10 @@ class Service(Protocol):
     """What the wiring of every service gives back."""
 
     def start(self) -> None:
-        """Begin to work; `ConfigurationError` when it can't, such as a port in use."""
+        """Begin to work; `ConfigurationError` when it can't, such as a port in use.
+
+        `Unavailable`, raised before anything has begun, has it called again in a while.
+        """
 
     def stop(self, timeout: float) -> None:
         """Take no more, finish what is in hand, close; within `timeout` seconds."""
@@ -58,7 +61,9 @@ def run(name: str, build: Callable[[Settings, Database, Bus], Service]) -> int:
             wait_for_schema(database, stopping)
         bus = RabbitBus(settings.broker, name=instance_name(name))
         try:
-            serve(name, build(settings, database, bus), stopping)
+            service = build(settings, database, bus)
+            if when_available(name, service.start, stopping):
+                _until_stopped(name, service, stopping)
         finally:
             bus.close(timeout=2.0)
             database.close()
@@ -80,6 +85,10 @@ def start_up(name: str) -> Settings:
 def serve(name: str, service: Service, stopping: threading.Event) -> None:
     """Start a service, wait for the signal, stop it."""
     service.start()
+    _until_stopped(name, service, stopping)
+
+
+def _until_stopped(name: str, service: Service, stopping: threading.Event) -> None:
     log.info(Log.SERVICE_STARTED, name=name)
     stopping.wait()
     log.info(Log.SERVICE_STOPPING, name=name)
@@ -101,16 +110,22 @@ def stop_signal() -> threading.Event:
 
 def wait_for_schema(database: Database, stopping: threading.Event) -> None:
     """Wait until the database answers; `ConfigurationError` if its schema is another version's."""
+    when_available("database", lambda: require_current(database), stopping)
+
+
+def when_available(task: str, work: Callable[[], object], stopping: threading.Event) -> bool:
+    """Do it, again and again while what it needs is away; False if it is to stop before."""
     failures = 0
     while not stopping.is_set():
         try:
-            require_current(database)
+            work()
         except Unavailable as error:
             failures += 1
-            log.warning(Log.TASK_WAITING, task="database", why=str(error))
+            log.warning(Log.TASK_WAITING, task=task, why=str(error))
             stopping.wait(backoff(failures))
         else:
-            return
+            return True
+    return False
 
 
 def refuse(error: ConfigurationError) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -539,12 +539,24 @@ def has_milestone(session: Session, name: str) -> bool:
 
 
 def claim_milestone(session: Session, name: str, now: datetime) -> bool:
-    """Be the one who does it; of two that try, one waits for the other's commit and gets False."""
+    """Record that something is done for ever; False if another was quicker to say so."""
     session.add(Milestone(name=name, at=now))
     try:
         session.flush()
     except IntegrityError:
         session.rollback()
+        return False
+    return True
+
+
+def insert_taken_over(session: Session, row: dict[str, Any]) -> bool:
+    """Insert a study's row; False if the study has one by now, whoever wrote it."""
+    try:
+        with session.begin_nested():
+            session.execute(insert(Study), row)
+    except IntegrityError:
+        if session.get(Study, row["study_uid"]) is None:
+            raise  # it is not the study that is there already, but another with its folder
         return False
     return True
 
