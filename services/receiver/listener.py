@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Sequence
 
-from dicom_router.dimse import AcceptorLimits, StopSignal, serve_association
+from dicom_router.dimse import AcceptorLimits, AssociationEnd, StopSignal, serve_association
 from dicom_router.errors import ConfigurationError
 from dicom_router.log import Log, get_logger
 from dicom_router.settings import Settings
 from services.receiver.reception import Place, Reception
 
 _BACKLOG = 128
-_ACCEPT_PAUSE_SECONDS = 0.2  # when the process is out of descriptors
+_ACCEPT_PAUSE_SECONDS = 0.2  # when the process is out of descriptors or threads
 
 log = get_logger()
 
@@ -116,17 +116,33 @@ class Listener:
             time.sleep(_ACCEPT_PAUSE_SECONDS)  # or a process out of descriptors would spin
             return
         connection.setblocking(True)
+        self._hand_over(connection)
+
+    def _hand_over(self, connection: socket.socket) -> None:
+        """Give a connection a thread of its own, or close it when there is none to be had."""
         thread = threading.Thread(target=self._serve, args=(connection,), name="association")
         with self._lock:
             self._connections[thread] = connection
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the process may have no more threads, for now
+            with self._lock:
+                self._connections.pop(thread, None)
+            connection.close()
+            log.error(Log.ASSOCIATION_REJECTED, why=str(error))  # noqa: TRY400 - says it all
+            time.sleep(_ACCEPT_PAUSE_SECONDS)
 
     def _serve(self, connection: socket.socket) -> None:
+        """One association, at the boundary of its thread: it must not end the others."""
         reception = Reception(self._place)
+        end = AssociationEnd("lost", "the receiver failed")
         try:
             end = serve_association(connection, reception, self._limits, self._stopping)
-            reception.end(end)
-        except Exception:  # the boundary of a thread: one association must not end the others
+        except Exception:
+            log.exception(Log.SERVICE_FAILED, association_id=reception.association_id)
+        try:
+            reception.end(end)  # in every case, or its place would be taken for ever
+        except Exception:
             log.exception(Log.SERVICE_FAILED, association_id=reception.association_id)
         finally:
             connection.close()

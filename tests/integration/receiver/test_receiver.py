@@ -2,7 +2,9 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,13 +30,24 @@ from tests.support.waiting import wait_for
 EXPLICIT = "1.2.840.10008.1.2.1"
 
 
+class DeafBus(MemoryBus):
+    """A bus with a bug: it chokes on every stored instance."""
+
+    def publish(self, message: Message) -> Future[None]:
+        if ".instance-stored." in message.type:
+            raise RuntimeError("this bus is broken")
+        return super().publish(message)
+
+
 class Site:
     """A receiver, the folder it spools to and what it has published."""
 
-    def __init__(self, folder: Path, database: Database, port: int) -> None:
+    def __init__(
+        self, folder: Path, database: Database, port: int, bus: MemoryBus | None = None
+    ) -> None:
         self.port = port
         self.archive = Archive(folder)
-        self.bus = MemoryBus()
+        self.bus = bus or MemoryBus()
         self.published: SimpleQueue[Message] = SimpleQueue()
         self.bus.consume(
             Queue("test", (Binding(EVENTS_EXCHANGE, "#"), Binding(COMMANDS_EXCHANGE, "#"))),
@@ -66,7 +79,12 @@ class Site:
 
 @contextmanager
 def receiving(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, **settings: object
+    tmp_path: Path,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    bus: MemoryBus | None = None,
+    **settings: object,
 ) -> Iterator[Site]:
     port = free_port()
     given = {
@@ -77,7 +95,7 @@ def receiving(
     for name, value in given.items():
         monkeypatch.setenv(name, str(value))
     with closing(Database(url)) as database:
-        site = Site(tmp_path / "data", database, port)
+        site = Site(tmp_path / "data", database, port, bus)
         site.receiver.start()
         try:
             yield site
@@ -149,6 +167,38 @@ def test_more_associations_than_allowed_are_refused_for_now_and_then_taken_again
         wait_for(lambda: _takes(site), "a free place")
         for each in idle:
             each.close()
+
+
+def test_an_association_that_fails_gives_its_place_back_and_is_told_as_lost(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _study, files = ct_series(tmp_path / "series", 1)
+    limit = {"ROUTER_DICOM_MAX_ASSOCIATIONS": 1}
+    with receiving(tmp_path, sqlite_url, monkeypatch, bus=DeafBus(), **limit) as site:
+        for _ in range(3):
+            assert set(send(files, site.port).values()) == {None}
+            ended = site.next("association-released")
+            assert (ended["outcome"], ended["receipts"]) == ("lost", 1)
+        wait_for(lambda: _takes(site), "a free place")
+
+
+def test_connections_are_taken_again_once_there_are_threads_again(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = threading.Thread.start, threading.Event()
+
+    def start_or_not(thread: threading.Thread) -> None:
+        if thread.name == "association" and not refused.is_set():
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        monkeypatch.setattr(threading.Thread, "start", start_or_not)
+        with socket.create_connection(("127.0.0.1", site.port), 10) as connection:
+            assert connection.recv(1) == b""
+        assert refused.is_set()
+        assert site.echo() == 0x0000
 
 
 def _takes(site: Site) -> bool:
