@@ -7,7 +7,9 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 from dicom_router import process
 from dicom_router.archive import Archive
@@ -15,7 +17,7 @@ from dicom_router.bus import Binding, Bus, Queue
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError
 from dicom_router.events import COMMANDS_EXCHANGE, SenderChanged
-from dicom_router.log import Log, get_logger
+from dicom_router.log import Log, configure_logging, get_logger
 from dicom_router.settings import Settings, load_settings
 from dicom_router.tasks import Task
 from services.receiver.callers import KnownSender
@@ -26,6 +28,7 @@ from services.receiver.reception import Place
 _SENDERS_EVERY_SECONDS = 10.0
 _RESTART_PAUSE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = get_logger()
 
@@ -107,6 +110,7 @@ def main() -> int:
         return process.refuse(error)
     if settings.dicom_workers == 1:
         return _run_worker(sockets, 1)
+    configure_logging("receiver")
     return _Workers(sockets, settings.dicom_workers).run()
 
 
@@ -127,10 +131,10 @@ class _Workers:
 
     def run(self) -> int:
         """Until SIGTERM; the exit code, which is a worker's when its settings are bad."""
+        for each in _STOP_SIGNALS:
+            signal.signal(each, self._stop)
         for number in range(1, self._count + 1):
             self._fork(number)
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
         code = 0
         while self._workers:
             pid, status = os.wait()
@@ -146,14 +150,28 @@ class _Workers:
         return code
 
     def _fork(self, number: int) -> None:
-        pid = os.fork()
-        if pid:
-            self._workers[pid] = number
-            return
-        # A worker must not outlive its parent, or it would hold the ports of the next one.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        """Start a worker, unless all are to stop.
+
+        A signal waits meanwhile: it must find the new worker among those to be told, and the
+        worker must not take it for the parent's.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        try:
+            if not self._stopping:
+                pid = os.fork() or self._work(number)
+                self._workers[pid] = number
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+
+    def _work(self, number: int) -> NoReturn:
+        """What the worker does, in its own process."""
+        for each in _STOP_SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         code = 1
         try:
+            # A worker must not outlive its parent, or it would hold the ports of the next one.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
             code = _run_worker(self._sockets, number)
         finally:
             sys.stdout.flush()
@@ -162,7 +180,8 @@ class _Workers:
     def _stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         self._stopping = True
         for pid in self._workers:
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGTERM)
 
 
 if __name__ == "__main__":
