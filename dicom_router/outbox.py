@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from dicom_router.bus import BrokerUnavailable, Bus
@@ -45,6 +45,7 @@ class OutboxRelay:
     def __init__(self, database: Database, bus: Bus, service: str) -> None:
         self._database, self._bus, self._service = database, bus, service
         self._wake = threading.Event()
+        self._in_hand: dict[tuple[int, str], Future[None]] = {}  # published, the row still there
 
     def wake(self) -> None:
         """Say that there is something to publish; call after the commit."""
@@ -62,26 +63,62 @@ class OutboxRelay:
             pass
 
     def _relay_batch(self) -> int:
-        with self._database.write() as session:
-            rows = session.scalars(
-                select(OutboxMessage)
-                .where(OutboxMessage.service == self._service)
-                .order_by(OutboxMessage.id)
-                .limit(_BATCH)
-                .with_for_update(skip_locked=True)
-            ).all()
-            if not rows:
-                return 0
-            futures = [self._bus.publish(_message(row)) for row in rows]
-            _done, pending = wait(futures, _CONFIRM_SECONDS)
-            if pending:
-                raise BrokerUnavailable(
-                    f"The broker did not confirm {len(pending)} messages in {_CONFIRM_SECONDS} s"
-                )
-            for row, future in zip(rows, futures, strict=True):
-                _settle(row, future)
-            session.execute(delete(OutboxMessage).where(OutboxMessage.id.in_([r.id for r in rows])))
-            return len(rows)
+        """Publish the oldest; how many there were.
+
+        On SQLite outside any transaction, since nobody else may write during one, and only one
+        process has the database. Elsewhere another relay passes over the rows that are locked here.
+        """
+        if self._database.is_sqlite:
+            with self._database.read() as session:
+                rows = session.scalars(self._oldest()).all()
+            if rows:
+                self._publish(rows)
+                with self._database.write() as session:
+                    _remove(session, rows)
+        else:
+            with self._database.write() as session:
+                rows = session.scalars(self._oldest().with_for_update(skip_locked=True)).all()
+                self._publish(rows)
+                _remove(session, rows)
+        self._in_hand = {}
+        return len(rows)
+
+    def _oldest(self) -> Select[OutboxMessage]:
+        return (
+            select(OutboxMessage)
+            .where(OutboxMessage.service == self._service)
+            .order_by(OutboxMessage.id)
+            .limit(_BATCH)
+        )
+
+    def _publish(self, rows: Sequence[OutboxMessage]) -> None:
+        """Have the broker confirm all of them."""
+        if not rows:
+            return
+        if not self._bus.connected:
+            raise BrokerUnavailable(f"{len(rows)} messages wait for the broker")
+        # What the bus still has in hand from an earlier round it sends by itself: no second copy.
+        futures = {_key(row): self._in_hand.get(_key(row)) or self._send(row) for row in rows}
+        _done, pending = wait(futures.values(), _CONFIRM_SECONDS)
+        self._in_hand = {key: each for key, each in futures.items() if not _failed(each)}
+        if pending:
+            raise BrokerUnavailable(
+                f"The broker did not confirm {len(pending)} messages in {_CONFIRM_SECONDS} s"
+            )
+        for row in rows:
+            _settle(row, futures[_key(row)])
+
+    def _send(self, row: OutboxMessage) -> Future[None]:
+        return self._bus.publish(_message(row))
+
+
+def _key(row: OutboxMessage) -> tuple[int, str]:
+    """SQLite gives the number of a row that is gone to a later one; with its message's id."""
+    return row.id, row.message_id
+
+
+def _failed(published: Future[None]) -> bool:
+    return published.done() and published.exception() is not None
 
 
 def _settle(row: OutboxMessage, published: Future[None]) -> None:
@@ -93,6 +130,10 @@ def _settle(row: OutboxMessage, published: Future[None]) -> None:
         published.result()
     except Unprocessable as error:
         log.error(Log.MESSAGE_DROPPED, message_id=row.message_id, type=row.type, why=str(error))  # noqa: TRY400
+
+
+def _remove(session: Session, rows: Sequence[OutboxMessage]) -> None:
+    session.execute(delete(OutboxMessage).where(OutboxMessage.id.in_([row.id for row in rows])))
 
 
 def _message(row: OutboxMessage) -> Message:
