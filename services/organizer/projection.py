@@ -3,44 +3,58 @@
 The file holds the studies on disk and the newest 10,000; older ones go to their month's file,
 `.metadata.d/YYYY-MM.json`. One row in the database is the lock from read to rename, so an older
 state never replaces a newer. The organizer that wrote last keeps the entries in memory and renders
-only what has changed.
+only what has changed; another writes only when it has let changes wait.
 """
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from dicom_router.archive import Archive
 from dicom_router.database import Database, Session
 from dicom_router.history import history_entry
-from dicom_router.models import Study
+from dicom_router.models import Projection, Study
 from services.organizer import queries
 
 NEWEST = 10_000
 _OUTGROWN_AT_A_TIME = 1_000
+# For how long changes wait before another organizer writes them than the one that wrote last. Less
+# than the second between two looks: the file is never more than two seconds behind.
+_PATIENCE_SECONDS = 0.9
 
 
 class HistoryFile:
     """`.metadata.json` and the older months' files."""
 
     def __init__(
-        self, archive: Archive, database: Database, holder: str, newest: int = NEWEST
+        self,
+        archive: Archive,
+        database: Database,
+        holder: str,
+        newest: int = NEWEST,
+        *,
+        patience: float = _PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._archive, self._database, self._holder = archive, database, holder
         self._newest = newest
+        self._patience, self._clock = patience, clock
         self._generation = -1  # of the entries below; another organizer's writing outdates them
         self._entries: dict[str, str] = {}  # Study Instance UID → its entry, rendered
+        # Which generation it was that changes wait for the holder to write, and since when.
+        self._waiting: tuple[int, float] | None = None
 
     def write_if_changed(self) -> None:
         """Bring the files up to date, unless they are or another organizer is doing it."""
-        with self._database.read() as session:
-            if not queries.has_unprojected(session):
-                return
+        if not self._is_my_turn():
+            return
         with self._database.write() as session:
             lock = queries.lock_projection(session, self._holder)
             if lock is None:
                 return
+            known, self._generation = self._generation, -1  # until this is committed
             changed = queries.take_unprojected(session)
-            if lock.holder != self._holder or lock.generation != self._generation:
+            if lock.holder != self._holder or lock.generation != known:
                 self._entries = _rendered(queries.recent_studies(session))
             else:
                 self._entries |= _rendered(s for s in changed if s.history_month is None)
@@ -50,6 +64,19 @@ class HistoryFile:
             lock.holder, lock.generation = self._holder, lock.generation + 1
             generation = lock.generation
         self._generation = generation
+
+    def _is_my_turn(self) -> bool:
+        """Whether something has changed, and is this one's to write or has waited too long."""
+        with self._database.read() as session:
+            changed = queries.has_unprojected(session)
+            last = session.get(Projection, 1)
+        if not changed or last is None or last.holder == self._holder:
+            self._waiting = None
+            return changed
+        now = self._clock()
+        if self._waiting is None or self._waiting[0] != last.generation:
+            self._waiting = last.generation, now  # the holder is at work
+        return now - self._waiting[1] >= self._patience
 
     def _outgrow(self, session: Session) -> set[str]:
         """Hand the studies that are old by now to their months; which months those are."""

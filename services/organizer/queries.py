@@ -492,7 +492,9 @@ def has_unprojected(session: Session) -> bool:
 
 def take_unprojected(session: Session) -> list[Study]:
     """The studies that have changed; they count as written from now on."""
-    studies = list(session.scalars(select(Study).where(~Study.projected).with_for_update()))
+    # In one order, that two who lock several never wait for each other.
+    unprojected = select(Study).where(~Study.projected).order_by(Study.study_uid)
+    studies = list(session.scalars(unprojected.with_for_update()))
     for start in range(0, len(studies), _CHUNK):
         uids = [study.study_uid for study in studies[start : start + _CHUNK]]
         session.execute(update(Study).where(Study.study_uid.in_(uids)).values(projected=True))

@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import pytest
 from pydicom.uid import generate_uid
+from sqlalchemy import select
 
 from dicom_router.history import history_entry
+from dicom_router.models import Study
 from services.organizer.projection import HistoryFile
 from tests.integration.organizer.conftest import Bench
 from tests.support.instances import data_set
@@ -42,13 +45,67 @@ def test_a_second_writing_renders_what_changed_and_keeps_the_rest(bench: Bench) 
 
 
 def test_organizers_that_take_turns_lose_no_entry(bench: Bench) -> None:
-    one = HistoryFile(bench.archive, bench.database, "o1")
-    other = HistoryFile(bench.archive, bench.database, "o2")
+    one = HistoryFile(bench.archive, bench.database, "o1", patience=0)
+    other = HistoryFile(bench.archive, bench.database, "o2", patience=0)
     studies = set()
     for writer in (one, other, one, one, other):
         studies.add(add_study(bench))
         writer.write_if_changed()
         assert history(bench).keys() == studies
+
+
+def test_the_organizer_that_wrote_last_goes_on_unless_it_lets_changes_wait(bench: Bench) -> None:
+    clock = bench.clock
+    one = HistoryFile(bench.archive, bench.database, "o1")
+    other = HistoryFile(
+        bench.archive, bench.database, "o2", patience=1.5, clock=lambda: clock().timestamp()
+    )
+    studies = {add_study(bench)}
+    one.write_if_changed()
+    for _ in range(5):  # changes at every look, each written by the holder soon after
+        before = set(studies)
+        studies.add(add_study(bench))
+        other.write_if_changed()
+        assert history(bench).keys() == before
+        one.write_if_changed()
+        assert history(bench).keys() == studies
+        clock.forward(seconds=1)
+    before = set(studies)
+    studies.add(add_study(bench))
+    for passed in (10, 1, 0.4):
+        clock.forward(seconds=passed)
+        other.write_if_changed()
+        assert history(bench).keys() == before
+    clock.forward(seconds=0.1)
+    other.write_if_changed()
+    assert history(bench).keys() == studies
+
+
+def test_a_writing_that_fails_loses_no_entry(bench: Bench) -> None:
+    writer = HistoryFile(bench.archive, bench.database, "o1", newest=1)
+    first = add_study(bench)
+    writer.write_if_changed()
+    bench.clock.forward(days=20)
+    second = add_study(bench)
+    _take_off_disk(bench, first)
+    bench.archive.history_path.unlink()
+    bench.archive.history_path.mkdir()  # what can't be replaced by a file
+    with pytest.raises(OSError, match="directory"):
+        writer.write_if_changed()
+    bench.archive.history_path.rmdir()
+    with bench.database.write() as session:
+        assert {each.history_month for each in session.scalars(select(Study))} == {None}
+    writer.write_if_changed()
+    assert history(bench).keys() == {second}
+    older = json.loads(bench.archive.older_history_path("2026-01").read_text("utf-8"))
+    assert older.keys() == {first}
+
+
+def _take_off_disk(bench: Bench, *studies: str) -> None:
+    with bench.database.write() as session:
+        for row in map(bench.study, studies):
+            row.on_disk, row.projected = False, False
+            session.merge(row)
 
 
 def test_nothing_is_written_while_nothing_changes(bench: Bench) -> None:
@@ -66,10 +123,7 @@ def test_old_studies_that_are_gone_from_disk_move_to_their_months_file(bench: Be
     for _ in range(5):
         studies.append(add_study(bench))
         bench.clock.forward(days=20)
-    with bench.database.write() as session:
-        for row in map(bench.study, studies[:4]):
-            row.on_disk, row.projected = False, False
-            session.merge(row)
+    _take_off_disk(bench, *studies[:4])
     writer.write_if_changed()
     assert history(bench).keys() == set(studies[3:])
     older = {
