@@ -12,7 +12,7 @@ from typing import Protocol
 from dicom_router.bus import Bus
 from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.database import Database
-from dicom_router.errors import ConfigurationError, Unavailable
+from dicom_router.errors import ConfigurationError, RouterError, Unavailable
 from dicom_router.log import Log, configure_logging, get_logger
 from dicom_router.migrations import require_current
 from dicom_router.retry import backoff
@@ -128,7 +128,7 @@ def when_available(task: str, work: Callable[[], object], stopping: threading.Ev
     return False
 
 
-def refuse(error: ConfigurationError) -> int:
+def refuse(error: RouterError) -> int:
     """Say in one line why the start ends here; the exit code for it."""
     sys.stderr.write(f"{error}\n")
     return 2

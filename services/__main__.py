@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable
 
 from dicom_router import process
+from dicom_router.archive import Archive
 from dicom_router.bus import Bus
 from dicom_router.bus.memory import MemoryBus
 from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.database import Database
-from dicom_router.errors import ConfigurationError
+from dicom_router.errors import ConfigurationError, RouterError
 from dicom_router.log import get_logger
 from dicom_router.migrations import migrate
 from dicom_router.settings import Settings
@@ -39,7 +40,7 @@ class Router:
             for service in reversed(self._services):
                 service.start()
                 started.append(service)
-        except ConfigurationError:
+        except RouterError:
             for service in reversed(started):
                 service.stop(2.0)
             raise
@@ -69,13 +70,13 @@ def main() -> int:
                 "receivers run the services as processes of their own, as `make cluster` does"
             )
         _run(settings, stopping)
-    except ConfigurationError as error:
+    except RouterError as error:
         return process.refuse(error)
     return 0
 
 
 def _run(settings: Settings, stopping: threading.Event) -> None:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    Archive(settings.data_dir).prepare()
     database = Database(settings.database)
     migrate(database)
     bus: Bus = (
