@@ -388,6 +388,15 @@ class Archive:
         found = sorted((self.root / SPOOL / receiver).glob("*.loose"))
         return [path for path in found if _received_at(path) < before and _is_plain_file(path)]
 
+    def drop_temporary(self, receiver: str, receipt: ReceiptId, before: datetime) -> bool:
+        """Remove what was begun for a receipt and left; False if it was written to since."""
+        path = self.root / SPOOL / receiver / f".{receipt}.dcm{_TEMPORARY}"
+        with suppress(FileNotFoundError):
+            if path.lstat().st_mtime >= before.timestamp():
+                return False
+            path.unlink()
+        return True
+
     def make_loose(self, path: Path) -> None:
         """Move a file to the data folder's own level, where loose files are taken in."""
         target = self.root / path.name

@@ -1,7 +1,7 @@
 """Takes in `*.dcm` files that lie loose in the data folder, as if the scanner FOLDER sent them.
 
 A file is claimed by renaming it into the spool, so that of several organizers one takes it; a claim
-that a crash left behind is taken up again.
+that a crash left behind is taken up again, unless its copy is still being written.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dicom_router.archive import Archive, ReceiptId, copy_data_set
 from dicom_router.database import Database
-from dicom_router.errors import Unprocessable
+from dicom_router.errors import Unavailable, Unprocessable
 from dicom_router.events import AssociationReleased, InstanceStored, Message, message
 from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay, enqueue
@@ -44,6 +44,7 @@ class LooseFiles:
         self._intake = intake
         self._source, self._clock, self._called_ae_title = source, clock, called_ae_title
         self._seen: dict[Path, tuple[tuple[int, int, int], datetime]] = {}
+        self._taken_up: dict[Path, datetime] = {}  # abandoned claims, and when that was
 
     def run(self) -> None:
         """Take in the files that have not changed for a while."""
@@ -58,9 +59,22 @@ class LooseFiles:
         self._seen = seen
         for path, (_, since) in seen.items():
             if now - since >= UNCHANGED_FOR:
-                self._claim(path)
-        for claim in self._archive.abandoned_claims(_SPOOL, now - _ABANDONED_AFTER):
-            self._take_in(claim)
+                _try(self._claim, path)
+        self._take_up_abandoned(now - _ABANDONED_AFTER)
+
+    def _take_up_abandoned(self, before: datetime) -> None:
+        """Take in what was claimed before a moment, by whoever: each again after as long."""
+        abandoned = self._archive.abandoned_claims(_SPOOL, before)
+        self._taken_up = {p: at for p, at in self._taken_up.items() if p in abandoned}
+        for claim in abandoned:
+            if self._taken_up.get(claim, before) <= before and self._is_free(claim, before):
+                self._taken_up[claim] = self._clock()
+                _try(self._take_in, claim)
+
+    def _is_free(self, claim: Path, before: datetime) -> bool:
+        """Whether nobody has copied from it since; what a killed copy left is removed."""
+        receipt = ReceiptId.parse(claim.stem)
+        return receipt is None or self._archive.drop_temporary(_SPOOL, receipt, before)
 
     def _claim(self, path: Path) -> None:
         receipt = ReceiptId(self._clock(), secrets.token_hex(8), 1)
@@ -142,6 +156,18 @@ class LooseFiles:
             message(stored, id=str(receipt), source=self._source, time=receipt.received_at),
             message(end, id=end_id, source=self._source, time=now),
         ]
+
+
+def _try(work: Callable[[Path], None], path: Path) -> None:
+    """What is wrong with one file must not keep the others; it gets its turn again."""
+    try:
+        work(path)
+    except Unavailable:
+        raise
+    except OSError as error:  # without the name, which may be a patient's
+        log.error(Log.TASK_FAILED, task="loose-files", why=error.strerror)  # noqa: TRY400
+    except Exception:
+        log.exception(Log.TASK_FAILED, task="loose-files")
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
