@@ -198,6 +198,7 @@ class Destinations:
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
         self._consumers: dict[str, Consumer] = {}
+        self._queues: set[str] = set()  # of which destinations: made here and not deleted yet
         self._closed = False
 
     def reload(self) -> None:
@@ -226,15 +227,33 @@ class Destinations:
             worker.wake()
 
     def delete_queues(self) -> None:
-        """Delete the queues of destinations that are gone, once nothing is in them."""
+        """Delete the queues of destinations that are gone, once nothing is in them.
+
+        Until then what is in them is looked at and acknowledged. Of several forwarders the last one
+        to stop consuming succeeds, or any of them later.
+        """
         with self._lock:
-            gone = sorted(self._consumers.keys() - self._workers.keys())
-            consumers = {name: self._consumers.pop(name) for name in gone}
-        for name, consumer in consumers.items():
-            consumer.stop(1.0)
-            if not self._bus.delete(delivery_queue(name)):
+            gone = sorted(self._queues - self._workers.keys())
+        holding = {each.name for each in self._bus.depths() if each.messages} if gone else set()
+        for name in gone:
+            queue = delivery_queue(name)
+            if holding & {queue.name, *map(queue.retry_name, queue.tiers)}:
                 with self._lock:
-                    self._consume(name)  # what is left in it is looked at and acknowledged
+                    self._consume(name)
+            else:
+                self._delete_queue(name)
+
+    def _delete_queue(self, name: str) -> None:
+        with self._lock:
+            if name in self._workers:  # there is one of this name again
+                return
+            consumer = self._consumers.pop(name, None)
+        if consumer is not None:
+            consumer.stop(1.0)
+        if self._bus.delete(delivery_queue(name)):
+            with self._lock:
+                if name not in self._consumers:
+                    self._queues.discard(name)
 
     def stop(self, timeout: float) -> None:
         """Take no more messages; finish the images in hand, all at the same time."""
@@ -258,6 +277,7 @@ class Destinations:
     def _consume(self, name: str) -> None:
         if self._closed or name in self._consumers:
             return
+        self._queues.add(name)
         self._consumers[name] = self._bus.consume(
             delivery_queue(name), lambda messages: self._on_due(name, messages)
         )

@@ -1,9 +1,21 @@
 """What people decide: paused, disabled, deleted, held, cancelled; destinations that come later."""
 
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
 from dicom_router.events import DeliveryCancel, DeliveryFailed
 from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
+from dicom_router.outbox import OutboxRelay
+from services.forwarder.deliveries import Deliveries
+from services.forwarder.destinations import Destinations, Worker
+from services.forwarder.messages import Due, delivery_queue, wake_up
+from services.forwarder.outages import Outages
+from services.forwarder.sending import Sender
+from services.forwarder.writing import Stopping, Writer
 from tests.integration.forwarder.pacs import Pacs
-from tests.integration.forwarder.world import World, eventually
+from tests.integration.forwarder.world import TIMEOUTS, World, eventually
 
 
 def test_what_is_owed_to_a_paused_destination_waits(world: World, pacs: Pacs) -> None:
@@ -136,6 +148,82 @@ def test_the_empty_queues_of_a_deleted_destination_are_deleted(world: World, pac
     world.add_destination(pacs)
     new = world.add_study(2)
     eventually(lambda: world.state(new) == StudyState.SENT, "a destination of the same name")
+
+
+def test_two_forwarders_delete_the_queues_of_a_deleted_destination(
+    world: World, pacs: Pacs
+) -> None:
+    world.add_destination(pacs)
+    world.start()
+    world.start()
+    study = world.add_study(2)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+    world.delete_destination()
+    eventually(lambda: not any("deliver.pacs" in each.name for each in world.bus.depths()), "gone")
+
+
+@pytest.fixture
+def two(world: World) -> Iterator[list[Destinations]]:
+    """The destinations of two forwarders without their tasks."""
+    stopping = Stopping()
+    relay = OutboxRelay(world.database, world.bus, "forwarder")
+    writer = Writer(world.database, relay, "/forwarder/test", world.clock, stopping)
+    deliveries = Deliveries(writer, "forwarder@test:1")
+    sender = Sender(world.archive, deliveries, Outages(writer), stopping, TIMEOUTS, 0.0)
+    worker = partial(Worker, writer=writer, sender=sender, own_ae_title="ROUTER", every=0.05)
+    made = [Destinations(world.bus, writer, worker) for _ in range(2)]
+    yield made
+    stopping.set()
+    for each in made:
+        each.stop(5)
+    stopping.close()
+
+
+def test_the_last_forwarder_to_leave_a_queue_deletes_it(
+    world: World, pacs: Pacs, two: list[Destinations]
+) -> None:
+    world.add_destination(pacs)
+    for each in two:
+        each.reload()
+    world.delete_destination()
+    for each in two:
+        each.reload()
+    first, last = two
+    first.delete_queues()
+    first.delete_queues()
+    assert _consumers(world) == [1]
+    last.delete_queues()
+    assert _consumers(world) == []
+    first.delete_queues()
+    world.add_destination(pacs)
+    for each in two:
+        each.reload()
+        each.delete_queues()
+    assert _consumers(world) == [2]
+
+
+def test_a_queue_that_somebody_still_wrote_to_is_emptied_and_then_deleted(
+    world: World, pacs: Pacs, two: list[Destinations]
+) -> None:
+    world.add_destination(pacs)
+    first, last = two
+    for each in two:
+        each.reload()
+    world.delete_destination()
+    for each in two:
+        each.reload()
+    first.delete_queues()
+    last.stop(5)
+    world.bus.publish(wake_up(Due("none", "1.2.3", "pacs"), "/test", world.clock())).result(5)
+    first.delete_queues()
+    eventually(lambda: not world.depths(), "the late message to be looked at")
+    first.delete_queues()
+    assert _consumers(world) == []
+
+
+def _consumers(world: World) -> list[int]:
+    name = delivery_queue("pacs").name
+    return [each.consumers for each in world.bus.depths() if each.name == name]
 
 
 def test_a_cancelled_delivery_never_counts_as_delivered(world: World, pacs: Pacs) -> None:
