@@ -16,6 +16,7 @@ from dicom_router.models import OutboxMessage
 
 _BATCH = 200
 _CONFIRM_SECONDS = 10.0
+_on_sqlite = threading.Lock()
 
 log = get_logger()
 
@@ -65,16 +66,12 @@ class OutboxRelay:
     def _relay_batch(self) -> int:
         """Publish the oldest; how many there were.
 
-        On SQLite outside any transaction, since nobody else may write during one, and only one
-        process has the database. Elsewhere another relay passes over the rows that are locked here.
+        On SQLite outside any transaction, since nobody else may write during one; its relays are
+        in one process and take turns. Elsewhere another relay passes over the rows locked here.
         """
         if self._database.is_sqlite:
-            with self._database.read() as session:
-                rows = session.scalars(self._oldest()).all()
-            if rows:
-                self._publish(rows)
-                with self._database.write() as session:
-                    _remove(session, rows)
+            with _on_sqlite:
+                rows = self._relay_unlocked()
         else:
             with self._database.write() as session:
                 rows = session.scalars(self._oldest().with_for_update(skip_locked=True)).all()
@@ -82,6 +79,15 @@ class OutboxRelay:
                 _remove(session, rows)
         self._in_hand = {}
         return len(rows)
+
+    def _relay_unlocked(self) -> Sequence[OutboxMessage]:
+        with self._database.read() as session:
+            rows = session.scalars(self._oldest()).all()
+        if rows:
+            self._publish(rows)
+            with self._database.write() as session:
+                _remove(session, rows)
+        return rows
 
     def _oldest(self) -> Select[OutboxMessage]:
         return (
