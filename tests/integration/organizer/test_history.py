@@ -85,9 +85,10 @@ def test_a_writing_that_fails_loses_no_entry(bench: Bench) -> None:
     writer = HistoryFile(bench.archive, bench.database, "o1", newest=1)
     first = add_study(bench)
     writer.write_if_changed()
+    _take_off_disk(bench, first)
+    writer.write_if_changed()
     bench.clock.forward(days=20)
     second = add_study(bench)
-    _take_off_disk(bench, first)
     bench.archive.history_path.unlink()
     bench.archive.history_path.mkdir()  # what can't be replaced by a file
     with pytest.raises(OSError, match="directory"):
@@ -99,6 +100,7 @@ def test_a_writing_that_fails_loses_no_entry(bench: Bench) -> None:
     assert history(bench).keys() == {second}
     older = json.loads(bench.archive.older_history_path("2026-01").read_text("utf-8"))
     assert older.keys() == {first}
+    assert bench.study(first).history_month == "2026-01"
 
 
 def _take_off_disk(bench: Bench, *studies: str) -> None:
