@@ -4,12 +4,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from dicom_router import process
 from dicom_router.archive import Archive
 from dicom_router.bus import Bus, Consumer
 from dicom_router.database import Database
+from dicom_router.errors import Unavailable
 from dicom_router.outbox import OutboxRelay
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
@@ -37,7 +39,7 @@ class Organizer:
         source = f"/organizer/{name.partition('@')[2]}"
         self._archive = Archive(settings.data_dir)
         self._bus = bus
-        relay = OutboxRelay(database, bus, "organizer")
+        self._relay = relay = OutboxRelay(database, bus, "organizer")
         intake = Intake(self._archive, database, relay, source, clock)
         self._sweep = sweeping.Sweep(self._archive, database, intake, clock)
         self._takeover = Takeover(self._archive, database, clock)
@@ -52,12 +54,12 @@ class Organizer:
         )
         retention = Retention(self._archive, database, relay, source, clock, settings)
         loose = LooseFiles(self._archive, database, intake, relay, source, clock, settings.ae_title)
-        history = HistoryFile(self._archive, database, name)
+        self._history = HistoryFile(self._archive, database, name)
 
         self._relay_task = Task("outbox", relay.relay, every=1.0, wake=relay.woken)
         self._sweep_task = Task("sweep", self._sweep.run, every=sweeping.EVERY_SECONDS)
         self._completing_task = Task("completing", completing.complete_quiet_studies, every=0.5)
-        self._history_task = Task("history", history.write_if_changed, every=1.0)
+        self._history_task = Task("history", self._history.write_if_changed, every=1.0)
         self._others = (
             Task("retention", retention.run, every=1.0),
             Task("loose-files", loose.run, every=1.0),
@@ -86,9 +88,11 @@ class Organizer:
         deadline = time.monotonic() + timeout
         for consumer in self._consumers:
             consumer.stop(max(0.1, deadline - time.monotonic()))
-        self._relay_task.wake()
         for task in self._tasks():
             task.stop(max(0.1, deadline - time.monotonic()))
+        with suppress(Unavailable):  # else at the next start
+            self._history.write_if_changed()
+            self._relay.relay()
 
     def _tasks(self) -> tuple[Task, ...]:
         """In the order in which they are to stop: those that publish last."""
