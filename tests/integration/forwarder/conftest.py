@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.forwarder.pacs import Pacs
 from tests.integration.forwarder.world import World
+from tests.support.pacs import Pacs
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from services.forwarder.messages import Due, delivery_queue, wake_up
 from services.forwarder.outages import Outages
 from services.forwarder.sending import Sender
 from services.forwarder.writing import Stopping, Writer
-from tests.integration.forwarder.pacs import Pacs
 from tests.integration.forwarder.world import TIMEOUTS, World, eventually
+from tests.support.pacs import Pacs
 
 
 def test_what_is_owed_to_a_paused_destination_waits(world: World, pacs: Pacs) -> None:

@@ -10,8 +10,8 @@ from pydicom.uid import (
 
 from dicom_router.events import StudyForwarded
 from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
-from tests.integration.forwarder.pacs import Pacs
 from tests.integration.forwarder.world import PATIENT, World, eventually
+from tests.support.pacs import Pacs
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 

@@ -7,8 +7,8 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 
 from dicom_router.events import DeliveryFailed, DeliveryRetry, DestinationDown, StudyForwarded
 from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
-from tests.integration.forwarder.pacs import Pacs
 from tests.integration.forwarder.world import StudyAtHand, World, eventually
+from tests.support.pacs import Pacs
 
 
 def _attempted(world: World, study: StudyAtHand, attempt: int) -> bool:

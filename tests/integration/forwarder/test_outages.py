@@ -7,8 +7,8 @@ import pytest
 
 from dicom_router.events import DeliveryFailed, DestinationDown, DestinationUp
 from dicom_router.models import DeliveryState, StudyState
-from tests.integration.forwarder.pacs import Pacs
 from tests.integration.forwarder.world import World, eventually
+from tests.support.pacs import Pacs
 
 
 def test_a_pacs_that_was_down_for_fourteen_hours_has_everything_two_minutes_later(

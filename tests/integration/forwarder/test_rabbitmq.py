@@ -8,8 +8,8 @@ import pytest
 
 from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.models import StudyState
-from tests.integration.forwarder.pacs import Pacs
 from tests.integration.forwarder.world import World, eventually
+from tests.support.pacs import Pacs
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]
 

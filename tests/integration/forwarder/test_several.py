@@ -16,8 +16,8 @@ from dicom_router.outbox import OutboxRelay
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.writing import Stopping, Writer
 from tests.integration.dimse.conftest import dcmtk, storescp  # noqa: F401 - fixtures
-from tests.integration.forwarder.pacs import Pacs
 from tests.integration.forwarder.world import StudyAtHand, World, eventually
+from tests.support.pacs import Pacs
 
 
 def test_two_forwarders_send_each_image_once(world: World, pacs: Pacs) -> None:

@@ -43,8 +43,8 @@ from dicom_router.part10 import FileMeta, encode_file_meta
 from dicom_router.settings import Settings
 from services.forwarder.__main__ import Forwarder, Pace, build
 from services.forwarder.messages import delivery_queue
-from tests.integration.forwarder.pacs import Pacs
 from tests.support.instances import CT_IMAGE_STORAGE, data_set
+from tests.support.pacs import Pacs
 
 # A poll in tests is short: what they wait for is decided by the clock below.
 PACE = Pace(work=0.02, reload=0.05, check=0.0, renew=0.05, relay=0.05, sweep=0.2)
