@@ -77,7 +77,7 @@ class Task:
             if self._failures in (1, 10, 100):
                 log.warning(Log.TASK_WAITING, task=self._name, why=str(error), seconds=pause)
             return pause
-        except Exception:
+        except Exception:  # the boundary of a thread: told, and the next round comes
             log.exception(Log.TASK_FAILED, task=self._name)
         self._failures = 0
         return self._every

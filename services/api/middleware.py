@@ -69,7 +69,7 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_headers)
-            except Exception:
+            except Exception:  # whatever it is, the client gets a problem with the id in the log
                 if started:
                     raise
                 log.exception(Log.REQUEST_FAILED, method=scope["method"], path=scope["path"])

@@ -4,8 +4,7 @@ Complete revisions without deliveries are routed, as are unrouted studies once t
 destination; deliveries that are due, or whose forwarder was killed, are taken up.
 """
 
-from dicom_router.errors import Unavailable
-from dicom_router.log import Log, get_logger
+from dicom_router.tasks import for_each
 from services.forwarder import queries
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations
@@ -13,8 +12,6 @@ from services.forwarder.owing import Owing
 from services.forwarder.writing import Writer
 
 _BATCH = 200
-
-log = get_logger()
 
 
 class Sweep:
@@ -38,19 +35,10 @@ class Sweep:
         while True:
             with self._writer.database.read() as session:
                 study_uids = queries.not_routed(session, after, _BATCH)
-            for study_uid in study_uids:
-                self._route_one(study_uid)
+            for_each("routing", study_uids, self._owing.route)
             if len(study_uids) < _BATCH:
                 return
             after = study_uids[-1]
-
-    def _route_one(self, study_uid: str) -> None:
-        try:
-            self._owing.route(study_uid)
-        except Unavailable:
-            raise
-        except Exception:  # one study that can't be routed must not keep the others from it
-            log.exception(Log.TASK_FAILED, task="routing", study_uid=study_uid)
 
     def _end_orphans(self) -> None:
         """A destination was deleted while a study was routed to it."""

@@ -166,7 +166,7 @@ def _try(work: Callable[[Path], None], path: Path) -> None:
         raise
     except OSError as error:  # without the name, which may be a patient's
         log.error(Log.TASK_FAILED, task="loose-files", why=error.strerror)  # noqa: TRY400
-    except Exception:
+    except Exception:  # told, and tried again
         log.exception(Log.TASK_FAILED, task="loose-files")
 
 

@@ -79,7 +79,7 @@ class Sweep:
             return 0
         except Unavailable:
             raise
-        except Exception:
+        except Exception:  # told with its receipt, and tried in the next sweep
             if len(paths) > 1:
                 return sum(self._take_in_files([path]) for path in paths)
             log.exception(Log.TASK_FAILED, task="sweep", path=self._archive.relative(paths[0]))

@@ -138,11 +138,11 @@ class Listener:
         end = AssociationEnd("lost", "the receiver failed")
         try:
             end = serve_association(connection, reception, self._limits, self._stopping)
-        except Exception:
+        except Exception:  # a bug of ours, told; the peer has had its A-ABORT
             log.exception(Log.SERVICE_FAILED, association_id=reception.association_id)
         try:
             reception.end(end)  # in every case, or its place would be taken for ever
-        except Exception:
+        except Exception:  # the association is over either way
             log.exception(Log.SERVICE_FAILED, association_id=reception.association_id)
         finally:
             connection.close()
