@@ -6,7 +6,7 @@ One that is not installed skips the test for a person and fails it where `CI=tru
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -34,6 +34,32 @@ def _no_process_is_left() -> Iterator[None]:
     yield
     left = processes_of_run(mark)
     assert not left, "the tests left processes behind:\n" + "\n".join(left)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """`figure("812 images/s")` has what a test measured printed when all have run."""
+
+    def record(text: str) -> None:
+        request.node.user_properties.append(("figure", text))
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of all tests, in whichever process these ran."""
+    figures = [
+        f"{report.nodeid}: {text}"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "teardown"  # knows all that the test has recorded
+        for name, text in report.user_properties
+        if name == "figure"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+    for line in sorted(figures):
+        terminalreporter.line(line)
 
 
 @pytest.fixture(autouse=True)

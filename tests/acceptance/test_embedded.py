@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ ENDED = {"sent", "unrouted", "failed", "deleted"}
 
 
 def test_every_real_file_is_delivered_bit_for_bit_or_refused_or_in_quarantine(
-    tmp_path: Path, pacs: Pacs, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, pacs: Pacs, figure: Callable[[str], None]
 ) -> None:
     files = development_data()
     sendable = [file for file in files if file.is_sendable]
@@ -38,8 +39,7 @@ def test_every_real_file_is_delivered_bit_for_bit_or_refused_or_in_quarantine(
         at_pacs = {each.sha256 for each in pacs.stored}
         aside = _quarantined(router.data)
     ends = Counter(_end_of(file, outcomes.get(file.path), at_pacs, aside) for file in files)
-    with capsys.disabled():
-        print(f"\n{len(files)} real files: {dict(ends)}")  # noqa: T201 - the figures
+    figure(f"{len(files)} real files: {dict(ends)}")
     assert ends["lost"] == 0
     assert sum(ends.values()) == len(files)
     syntaxes = {file.sha256: file.transfer_syntax_uid for file in sendable}
