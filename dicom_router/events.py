@@ -286,6 +286,51 @@ class DeliveryCancel(Payload):
     by: str
 
 
+class ForwardRequested(Payload):
+    """Command: send a study (again), to one destination or, without a name, to every enabled one.
+
+    `only_missing`: what a destination has, or is being sent, is not sent to it again.
+    """
+
+    name: ClassVar[str] = "forward-requested"
+    study_uid: str
+    destination: str | None
+    only_missing: bool
+    by: str
+
+
+class StudyRelease(Payload):
+    """Command: a study is no longer held; forwarders look at what it owes."""
+
+    name: ClassVar[str] = "study-release"
+    study_uid: str
+    by: str
+
+
+class StudyDelete(Payload):
+    """Command: a person had a study deleted; the organizer removes its files."""
+
+    name: ClassVar[str] = "study-delete"
+    study_uid: str
+    by: str
+
+
+class QuarantineRetry(Payload):
+    """Command: try to organize a file that is in quarantine once more."""
+
+    name: ClassVar[str] = "quarantine-retry"
+    receipt_id: str
+    by: str
+
+
+class QuarantineDelete(Payload):
+    """Command: remove a file from quarantine; its row stays and says who did."""
+
+    name: ClassVar[str] = "quarantine-delete"
+    receipt_id: str
+    by: str
+
+
 class DeliveryDue(Payload):
     """Wake-up: there is work on a delivery; travels on `forwarder.deliver.<destination>`."""
 
@@ -300,6 +345,11 @@ COMMAND_TYPES: tuple[type[Payload], ...] = (
     SenderChanged,
     DeliveryRetry,
     DeliveryCancel,
+    ForwardRequested,
+    StudyRelease,
+    StudyDelete,
+    QuarantineRetry,
+    QuarantineDelete,
     DeliveryDue,
 )
 

@@ -33,10 +33,12 @@ def lock_studies(session: Session, study_uids: Iterable[str]) -> dict[str, Study
 
 
 def refresh_state(session: Session, study: Study, now: datetime) -> None:
-    """Derive the study's state from its deliveries; the caller holds its lock."""
+    """Derive the study's state from its deliveries (none that was replaced); lock it before."""
     session.flush()
     states = session.scalars(
-        select(Delivery.state).where(Delivery.study_uid == study.study_uid)
+        select(Delivery.state).where(
+            Delivery.study_uid == study.study_uid, Delivery.replaced_by.is_(None)
+        )
     ).all()
     study.state = derive_state(study, states)
     if not study.sent:
@@ -77,3 +79,15 @@ def note(
 ) -> None:
     """Add an entry to a study's timeline; `detail` is a sentence for a person."""
     session.add(TimelineEntry(study_uid=study_uid, at=at, event=event, detail=detail, data=data))
+
+
+def call_attention(study: Study, kind: str, detail: str, at: datetime) -> None:
+    """Have people look at a study: once for each kind, the newest `detail`; lock it before."""
+    others = [each for each in study.attention if each["kind"] != kind]
+    study.attention = [*others, {"kind": kind, "text": detail, "at": at.isoformat()}]
+    study.needs_attention = True
+
+
+def attention_paid(study: Study) -> None:
+    """A person has looked and decided; lock the study before."""
+    study.attention, study.needs_attention = [], False

@@ -20,7 +20,6 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -114,6 +113,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),
+        list[dict[str, Any]]: JSON(),
     }
 
 
@@ -160,7 +160,13 @@ class Study(Base):
     state: Mapped[str] = mapped_column(String(16), default=StudyState.RECEIVING)
     receiving: Mapped[bool] = mapped_column(default=True)  # has instances of no revision yet
     held: Mapped[bool] = mapped_column(default=False)
-    deleted: Mapped[bool] = mapped_column(default=False)
+    hold_reason: Mapped[str | None] = mapped_column(Text)
+    deleted: Mapped[bool] = mapped_column(default=False)  # by a person; its files go, see on_disk
+    deleted_by: Mapped[str | None] = mapped_column(String(128))
+    # What a person should look at: `{kind, text, at}`, such as an identity conflict.
+    attention: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    needs_attention: Mapped[bool] = mapped_column(default=False)  # attention is not empty
+    other_patient_ids: Mapped[list[str]] = mapped_column(default=list)  # that its images carried
     revision: Mapped[int] = mapped_column(default=0)  # the last completed one
     routed_revision: Mapped[int] = mapped_column(default=0)  # the last with its deliveries made
     unrouted: Mapped[bool] = mapped_column(default=False)  # has instances owed to no destination
@@ -199,6 +205,19 @@ class Study(Base):
         ),
         Index("ix_studies_history_month", "history_month", "created_at"),
         Index(
+            "ix_studies_needs_attention",
+            "created_at",
+            "study_uid",
+            sqlite_where=text("needs_attention = 1"),
+            postgresql_where=text("needs_attention"),
+        ),
+        Index(
+            "ix_studies_to_delete",
+            "study_uid",
+            sqlite_where=text("deleted = 1 AND on_disk = 1"),
+            postgresql_where=text("deleted AND on_disk"),
+        ),
+        Index(
             "ix_studies_not_routed",
             "study_uid",
             sqlite_where=text("unrouted = 1 OR routed_revision < revision"),
@@ -234,6 +253,7 @@ class Receipt(Base):
     state: Mapped[str] = mapped_column(String(16))
     study_uid: Mapped[str | None] = mapped_column(String(256))  # None: it names no study
     series_uid: Mapped[str] = mapped_column(String(256))
+    patient_id: Mapped[str] = mapped_column(String(256), default="")
     sop_class_uid: Mapped[str] = mapped_column(String(256))
     sop_instance_uid: Mapped[str] = mapped_column(String(256))
     transfer_syntax_uid: Mapped[str] = mapped_column(String(256))
@@ -338,7 +358,11 @@ class Sender(Base):
 
 
 class Delivery(Base):
-    """What one destination is owed of one revision of a study; held by at most one forwarder."""
+    """What one destination is owed of one revision of a study; held by at most one forwarder.
+
+    Routing makes one for each revision and destination; a person may ask for more. One that is
+    replaced no longer decides the study's state: a later delivery is owed all that it was.
+    """
 
     __tablename__ = "deliveries"
 
@@ -355,9 +379,10 @@ class Delivery(Base):
     finished_at: Mapped[datetime | None]
     lease_owner: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None]
+    replaced_by: Mapped[str | None] = mapped_column(String(32))
 
     __table_args__ = (
-        UniqueConstraint("study_uid", "revision", "destination"),
+        Index("ix_deliveries_study", "study_uid", "revision", "destination"),
         Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),
         Index("ix_deliveries_created", "created_at", "id"),
     )
@@ -422,6 +447,16 @@ class Projection(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     holder: Mapped[str] = mapped_column(String(128))
     generation: Mapped[int]
+
+
+class DataFolder(Base):
+    """Which data folder this database belongs to: the text of the folder's `.router-id`."""
+
+    __tablename__ = "data_folder"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1, the only one
+    router_id: Mapped[str] = mapped_column(String(64))
+    adopted_at: Mapped[datetime]
 
 
 class Milestone(Base):

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     study_idle_seconds: Annotated[float, Field(gt=0, le=604800)] = 60
     retention_hours: Annotated[float, Field(ge=-1, le=876000)] = 0
     disk_min_free_percent: Annotated[float, Field(ge=0, lt=100)] = 5
+    identity_conflict: Literal["flag", "hold"] = "flag"
 
     target_host: str = Field("", validation_alias="TARGET_HOST")
     target_port: Port | None = Field(None, validation_alias="TARGET_PORT")

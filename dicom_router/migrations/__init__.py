@@ -20,7 +20,7 @@ def migrate(database: Database) -> None:
         connection = session.connection()
         if not database.is_sqlite:
             session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        config = _config()
+        config = configuration()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -29,7 +29,7 @@ def require_current(database: Database) -> None:
     """Raise `ConfigurationError` unless the schema is this version's."""
     with database.read() as session:
         found = MigrationContext.configure(session.connection()).get_current_revision()
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    wanted = ScriptDirectory.from_config(configuration()).get_current_head()
     if found != wanted:
         raise ConfigurationError(
             f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: "
@@ -37,7 +37,8 @@ def require_current(database: Database) -> None:
         )
 
 
-def _config() -> Config:
+def configuration() -> Config:
+    """Alembic, told where the migrations are; give it a `connection` in its attributes."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     return config
