@@ -363,6 +363,12 @@ class Archive:
         text = reason.read_text("utf-8").strip() if reason.is_file() else "the reason is not known"
         return self.relative(target), text
 
+    def in_quarantine(self) -> Iterator[Path]:
+        """The files in quarantine, the reasons beside them left out."""
+        for path in sorted((self.root / QUARANTINE).glob("[!.]*.dcm")):
+            if _is_plain_file(path):
+                yield path
+
     # -- loose files and earlier folders -------------------------------------------------------
 
     def loose_files(self) -> Iterator[Path]:

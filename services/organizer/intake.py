@@ -30,8 +30,9 @@ from dicom_router.ledger import lock_studies, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, ReceiptState, Study
 from dicom_router.outbox import OutboxRelay, enqueue
-from dicom_router.part10 import read_file_meta
+from dicom_router.part10 import FileMeta, read_file_meta
 from services.organizer import queries
+from services.organizer.announcement import announcement
 from services.organizer.header import Header, read_header
 from services.organizer.placing import Placing, decide
 from services.organizer.queries import NewReceipt
@@ -114,24 +115,27 @@ class Intake:
 
     def set_aside(self, path: Path, name: str, why: str, calling_ae_title: str = "") -> None:
         """Quarantine a file that is no instance at all, and record it as one that was rejected."""
-        size = path.stat().st_size
         aside = self._archive.quarantine(path, f"{name}.dcm", why)
         log.warning(Log.INSTANCE_QUARANTINED, why=why, path=aside)
-        stored = InstanceStored(
-            receipt_id=name[:128],
-            receiver=path.parent.name,
-            association_id="",
-            calling_ae_title=calling_ae_title,
-            called_ae_title="",
-            peer_address="",
-            sop_class_uid="",
-            sop_instance_uid="",
-            transfer_syntax_uid="",
-            spool_path=self._archive.relative(path),
-            size=size,
-            sha256="",
-        )
-        self._record_set_aside([NewReceipt(stored, self._clock(), Header(), aside, why)])
+        self._record_set_aside([self._aside(aside, why, calling_ae_title)])
+
+    def record_quarantined(self, path: Path) -> bool:
+        """Record a file in quarantine that no row knows; False if it is gone meanwhile."""
+        aside = self._archive.quarantined(path.name)
+        if aside is None:
+            return False
+        self._record_set_aside([self._aside(*aside)])
+        return True
+
+    def _aside(self, aside: str, why: str, calling_ae_title: str = "") -> NewReceipt:
+        """The receipt of a file in quarantine, from the file alone: its name and its meta."""
+        path = self._archive.path(aside)
+        receipt = ReceiptId.parse(path.stem)
+        stored = announcement(self._archive, path, path.stem[:128], FileMeta("", "", ""))
+        if calling_ae_title:
+            stored = stored.model_copy(update={"calling_ae_title": calling_ae_title})
+        received_at = receipt.received_at if receipt else self._clock()
+        return NewReceipt(stored, received_at, Header(), aside, why)
 
     # -- inspect -------------------------------------------------------------------------------
 
@@ -183,17 +187,7 @@ class Intake:
         if not absent:
             return []
         unknown, _unfinished = self._sort(absent)
-        still = [each for each in unknown if not self._quarantined_before(each)]
-        return [each.receipt_id for each in still]
-
-    def _quarantined_before(self, stored: InstanceStored) -> bool:
-        """Record an instance whose file had been set aside just before a crash."""
-        aside = self._archive.quarantined(f"{stored.receipt_id}.dcm")
-        if aside is None:
-            return False
-        path, why = aside
-        self._assign([NewReceipt(stored, self._clock(), Header(), path, why)])
-        return True
+        return [each.receipt_id for each in unknown]
 
     # -- assign --------------------------------------------------------------------------------
 
@@ -212,11 +206,14 @@ class Intake:
 
     def _record_set_aside(self, receipts: Sequence[NewReceipt]) -> None:
         """Record receipts that ended in quarantine, and tell of them."""
-        now = self._clock()
         with self._database.write() as session:
-            queries.insert_receipts(session, receipts, now)
-            enqueue(session, SERVICE, [self._rejected(each, now) for each in receipts])
+            self._insert_set_aside(session, receipts)
         self._relay.wake()
+
+    def _insert_set_aside(self, session: Session, receipts: Sequence[NewReceipt]) -> None:
+        now = self._clock()
+        queries.insert_receipts(session, receipts, now)
+        enqueue(session, SERVICE, [self._rejected(each, now) for each in receipts])
 
     def _new_study(self, session: Session, header: Header, now: datetime) -> None:
         local = now.astimezone()
@@ -297,7 +294,7 @@ class Intake:
             if placing is Placing.SUPERSEDE and older is not None:
                 self._supersede(session, older, receipt, study, moves)
             if older is None:
-                self._clear_the_way(receipt, study)
+                self._clear_the_way(session, receipt, study)
             self._place(receipt, study, moves)
             if older is not None:
                 self._drop_other_name(older, receipt, study)
@@ -351,12 +348,13 @@ class Intake:
         if is_in_folder and older.file_name and older.file_name != newer.file_name:
             self._archive.study_file(study.folder, older.file_name).unlink(missing_ok=True)
 
-    def _clear_the_way(self, receipt: Receipt, study: Study) -> None:
+    def _clear_the_way(self, session: Session, receipt: Receipt, study: Study) -> None:
         """Set aside a file that no row knows but that has the name this one needs."""
         target = self._archive.study_file(study.folder, receipt.file_name or "")
         if self._archive.receipt_in(target) not in (None, receipt.receipt_id):
             why = f"it was in the folder under the name of {receipt.receipt_id}, unknown"
-            self._archive.quarantine(target, f"{receipt.receipt_id}-before.dcm", why)
+            aside = self._archive.quarantine(target, f"{receipt.receipt_id}-before.dcm", why)
+            self._insert_set_aside(session, [self._aside(aside, why)])
 
     def _drop(self, receipt: Receipt, moves: _Moves) -> None:
         """Remove a duplicate's file."""

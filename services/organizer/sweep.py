@@ -18,6 +18,7 @@ from dicom_router.errors import TryAgain, Unavailable, Unprocessable
 from dicom_router.events import InstanceStored
 from dicom_router.log import Log, get_logger
 from services.organizer import queries
+from services.organizer.announcement import announcement
 from services.organizer.intake import Intake
 
 # A receiver announces at once: what is older than this has lost its message.
@@ -50,13 +51,17 @@ class Sweep:
 
     def run(self) -> None:
         """Reconcile once."""
-        patience = timedelta(0) if self._everything.is_set() else ANNOUNCED_WITHIN
+        everything = self._everything.is_set()
         self._everything.clear()
-        taken = self._take_in(self._clock() - patience)
-        finished = self._finish_stranded(self._clock() - patience)
-        dropped = self._archive.drop_stale_temporaries(time.time())
-        if taken or finished or dropped:
-            log.info(Log.SPOOL_SWEPT, taken=taken, finished=finished, temporaries=dropped)
+        before = self._clock() - (timedelta(0) if everything else ANNOUNCED_WITHIN)
+        done = {
+            "taken": self._take_in(before),
+            "finished": self._finish_stranded(before),
+            "recorded": self._record_quarantined() if everything else 0,
+            "temporaries": self._archive.drop_stale_temporaries(time.time()),
+        }
+        if any(done.values()):
+            log.info(Log.SPOOL_SWEPT, **done)
         self.swept.set()
 
     def _take_in(self, received_before: datetime) -> int:
@@ -95,10 +100,8 @@ class Sweep:
         if found == sha256:
             path.unlink(missing_ok=True)
         else:
-            aside = self._archive.quarantine(
-                path, f"{path.stem}-again.dcm", "its receipt has ended with other bytes"
-            )
-            log.warning(Log.INSTANCE_QUARANTINED, path=aside)
+            why = "its receipt has ended with other bytes"
+            self._intake.set_aside(path, f"{path.stem}-again", why)
 
     def _finish_stranded(self, received_before: datetime) -> int:
         """Move receipts whose mover was stopped; those whose file is nowhere are told of."""
@@ -126,39 +129,30 @@ class Sweep:
             log.warning(Log.INSTANCE_MISSING, receipt_ids=missing[:10], count=len(missing))
         return len(receipt_ids) - len(missing)
 
+    def _record_quarantined(self) -> int:
+        """Record what is in quarantine without a row, as a crash or a person has left it."""
+        recorded = 0
+        files = self._archive.in_quarantine()
+        while batch := list(islice(files, _BATCH)):
+            with self._database.read() as session:
+                known = queries.receipt_states(session, [path.stem[:128] for path in batch])
+            unknown = [path for path in batch if path.stem[:128] not in known]
+            recorded += sum(self._intake.record_quarantined(path) for path in unknown)
+        return recorded
+
     def _announcement(self, path: Path) -> InstanceStored | None:
         """The event that the file's receiver published or would have, from the file alone."""
-        receipt = ReceiptId.parse(path.stem)
         try:
-            meta, size, sha256 = data_set_sha256(path)
+            stored = announcement(self._archive, path, path.stem)
         except FileNotFoundError:
             return None
         except Unprocessable as error:
             self._intake.set_aside(path, path.stem, str(error))
             return None
-        if receipt is None:
+        if ReceiptId.parse(path.stem) is None:
             self._intake.set_aside(path, path.stem, "its name is none that a receiver gives")
             return None
-        return InstanceStored(
-            receipt_id=str(receipt),
-            receiver=path.parent.name,
-            association_id=receipt.association_id,
-            calling_ae_title=meta.calling_ae_title,
-            called_ae_title=meta.called_ae_title,
-            peer_address=host_of(meta.peer_address),
-            sop_class_uid=meta.sop_class_uid,
-            sop_instance_uid=meta.sop_instance_uid,
-            transfer_syntax_uid=meta.transfer_syntax_uid,
-            spool_path=self._archive.relative(path),
-            size=size,
-            sha256=sha256,
-        )
-
-
-def host_of(presentation_address: str) -> str:
-    """The host in `dicom://host:port`."""
-    authority = presentation_address.removeprefix("dicom://")
-    return authority.rpartition(":")[0].strip("[]") or authority
+        return stored
 
 
 def _received(path: Path) -> datetime:

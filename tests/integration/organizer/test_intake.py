@@ -98,8 +98,14 @@ def test_a_crash_after_setting_a_file_aside_is_made_up_for(bench: Bench) -> None
     bench.archive.quarantine(
         bench.archive.path(event.spool_path), f"{event.receipt_id}.dcm", "it was bad"
     )
+    with pytest.raises(TryAgain):
+        bench.intake.organize([event])
+    bench.sweep.run()
+    receipt = bench.receipts()[event.receipt_id]
+    assert (receipt.state, receipt.reason) == (ReceiptState.QUARANTINED, "it was bad")
+    assert (receipt.association_id, receipt.sha256) == (event.association_id, event.sha256)
     bench.intake.organize([event])
-    assert bench.receipts()[event.receipt_id].reason == "it was bad"
+    assert len(bench.outbox("instance-rejected")) == 1
 
 
 def test_the_same_bytes_again_are_noted_and_kept_once(bench: Bench) -> None:
@@ -238,6 +244,8 @@ def test_a_file_nobody_knows_is_set_aside_when_its_name_is_needed(bench: Bench) 
     assert stranger.read_bytes() != b"someone's"
     aside = [p.read_bytes() for p in (bench.archive.root / ".quarantine").glob("*-before.dcm")]
     assert aside == [b"someone's"]
+    (row,) = [r for r in bench.receipts().values() if r.state == ReceiptState.QUARANTINED]
+    assert (bench.archive.root / str(row.file_name)).read_bytes() == b"someone's"
 
 
 def test_the_sweep_takes_in_what_nobody_announced(bench: Bench) -> None:
@@ -290,6 +298,11 @@ def test_a_copy_of_what_has_ended_is_dropped_and_other_bytes_are_kept(bench: Ben
     bench.sweep.run()
     assert bench.spooled() == []
     assert list(bench.aside()) == [f"{other.receipt_id}-again.dcm"]
+    row = bench.receipts()[f"{other.receipt_id}-again"]
+    assert (row.state, row.reason) == (
+        ReceiptState.QUARANTINED,
+        "its receipt has ended with other bytes",
+    )
 
 
 def test_a_strange_file_in_the_spool_goes_to_quarantine(bench: Bench) -> None:
@@ -299,4 +312,20 @@ def test_a_strange_file_in_the_spool_goes_to_quarantine(bench: Bench) -> None:
     assert "no DICOM file" in bench.aside()["strange.dcm"]
     assert bench.spooled() == []
     assert bench.receipts()["strange"].state == ReceiptState.QUARANTINED
+
+
+def test_what_lies_in_quarantine_without_a_row_gets_one_once(bench: Bench) -> None:
+    folder = bench.archive.root / ".quarantine"
+    (folder / "left.dcm").write_bytes(b"something")
+    (folder / "left.dcm.reason.txt").write_text("a crash came between\n")
+    (folder / "unexplained.dcm").write_bytes(b"something else")
+    bench.sweep.run()
+    bench.sweep.everything_next()
+    bench.sweep.run()
+    rows = {str(each.file_name): each.reason for each in bench.receipts().values()}
+    assert rows == {
+        ".quarantine/left.dcm": "a crash came between",
+        ".quarantine/unexplained.dcm": "the reason is not known",
+    }
+    assert len(bench.outbox("instance-rejected")) == 2
     assert len(bench.outbox("instance-rejected")) == 1
