@@ -12,11 +12,12 @@ from dicom_router.bus import Bus, Consumer
 from dicom_router.database import Database
 from dicom_router.dimse import RequestorTimeouts
 from dicom_router.outbox import OutboxRelay
+from dicom_router.queues import FORWARDER_COMMANDS, STUDY_COMPLETE
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations, Worker
-from services.forwarder.handlers import COMMANDS, STUDY_COMPLETE, Handlers
+from services.forwarder.handlers import Handlers
 from services.forwarder.outages import Outages
 from services.forwarder.owing import Owing
 from services.forwarder.sending import Sender
@@ -82,7 +83,7 @@ class Forwarder:
                 self._handlers.on_study_complete,
                 on_connected=self._sweep_task.wake,
             ),
-            self._bus.consume(COMMANDS, self._handlers.on_command),
+            self._bus.consume(FORWARDER_COMMANDS, self._handlers.on_command),
         ]
 
     def stop(self, timeout: float) -> None:

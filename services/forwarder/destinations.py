@@ -21,9 +21,9 @@ from dicom_router.dimse import (
 )
 from dicom_router.events import DeliveryDue, Message, expect
 from dicom_router.log import Log, get_logger
+from dicom_router.queues import delivery_queue
 from dicom_router.tasks import Task
 from services.forwarder import queries
-from services.forwarder.messages import delivery_queue
 from services.forwarder.outages import reason_of
 from services.forwarder.queries import Claim, Standing
 from services.forwarder.sending import Attempt, Sender, Why

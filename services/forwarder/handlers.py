@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-from dicom_router.bus import Binding, Queue
 from dicom_router.errors import Unprocessable
 from dicom_router.events import (
-    COMMANDS_EXCHANGE,
-    EVENTS_EXCHANGE,
     DeliveryCancel,
     DeliveryRetry,
     DestinationChanged,
@@ -16,22 +13,12 @@ from dicom_router.events import (
     expect,
     payload_of,
 )
+from dicom_router.queues import FORWARDER_COMMANDS
 from dicom_router.tasks import Task
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations
 from services.forwarder.outages import Outages
 from services.forwarder.owing import Owing
-
-STUDY_COMPLETE = Queue(
-    "forwarder.study-complete", (Binding(EVENTS_EXCHANGE, f"{StudyComplete.name}.#"),)
-)
-COMMANDS = Queue(
-    "forwarder.commands",
-    tuple(
-        Binding(COMMANDS_EXCHANGE, kind.name)
-        for kind in (DestinationChanged, DeliveryRetry, DeliveryCancel)
-    ),
-)
 
 
 class Handlers:
@@ -66,7 +53,7 @@ class Handlers:
         elif isinstance(command, DeliveryCancel):
             self._deliveries.cancel(command.delivery_id, f"Cancelled by {command.by}")
         else:
-            raise Unprocessable(f"a {command.name} does not belong into {COMMANDS.name}")
+            raise Unprocessable(f"a {command.name} does not belong into {FORWARDER_COMMANDS.name}")
 
     def _on_destination_changed(self, command: DestinationChanged) -> None:
         """It may be new, and then unrouted studies go there; or where it is may have changed."""

@@ -8,10 +8,8 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dicom_router.bus import Binding, Queue
 from dicom_router.events import COMMANDS_EXCHANGE, DeliveryDue, DeliveryReason, Message, message
-
-WAIT_SECONDS = 30  # as often as a destination that is down is probed
+from dicom_router.queues import WAIT_SECONDS, delivery_key, delivery_queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +21,9 @@ class Due:
     destination: str
 
 
-def delivery_queue(destination: str) -> Queue:
-    """`forwarder.deliver.<destination>`, with the queues where its messages wait or rest."""
-    return Queue(
-        f"forwarder.deliver.{destination}",
-        (Binding(COMMANDS_EXCHANGE, _routing_key(destination)),),
-        wait_seconds=WAIT_SECONDS,
-    )
-
-
 def wake_up(due: Due, source: str, now: datetime) -> Message:
     """For whichever forwarder is free."""
-    return _message(due, source, now, COMMANDS_EXCHANGE, _routing_key(due.destination))
+    return _message(due, source, now, COMMANDS_EXCHANGE, delivery_key(due.destination))
 
 
 def wake_up_later(
@@ -65,10 +54,6 @@ def dead_letter(
         "x-study-uid": due.study_uid,
     }
     return replace(_message(due, source, now, "", queue.dead_letter_name), headers=headers)
-
-
-def _routing_key(destination: str) -> str:
-    return f"deliver.{destination}"
 
 
 def _message(due: Due, source: str, now: datetime, exchange: str, routing_key: str) -> Message:

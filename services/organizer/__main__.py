@@ -13,11 +13,12 @@ from dicom_router.bus import Bus, Consumer
 from dicom_router.database import Database
 from dicom_router.errors import Unavailable
 from dicom_router.outbox import OutboxRelay
+from dicom_router.queues import INTAKE, ORGANIZER_COMMANDS
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
 from services.organizer import sweep as sweeping
 from services.organizer.completing import Completing
-from services.organizer.handlers import COMMANDS, INTAKE, Handlers
+from services.organizer.handlers import Handlers
 from services.organizer.intake import Intake
 from services.organizer.loose import LooseFiles
 from services.organizer.projection import HistoryFile
@@ -80,7 +81,7 @@ class Organizer:
             task.start()
         self._consumers = [
             self._bus.consume(INTAKE, self._handlers.on_intake, on_connected=self._sweep_all),
-            self._bus.consume(COMMANDS, self._handlers.on_command),
+            self._bus.consume(ORGANIZER_COMMANDS, self._handlers.on_command),
         ]
 
     def stop(self, timeout: float) -> None:

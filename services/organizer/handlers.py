@@ -3,12 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from dicom_router.bus import Binding, Queue
 from dicom_router.database import Database
 from dicom_router.errors import Unprocessable
 from dicom_router.events import (
-    COMMANDS_EXCHANGE,
-    EVENTS_EXCHANGE,
     AssociationRejected,
     AssociationReleased,
     InstanceStored,
@@ -16,19 +13,10 @@ from dicom_router.events import (
     expect,
     payload_of,
 )
+from dicom_router.queues import INTAKE
 from dicom_router.tasks import Task
 from services.organizer import queries
 from services.organizer.intake import Intake
-
-# Instances and the ends of their associations share a queue: an end then comes after its images.
-INTAKE = Queue(
-    "organizer.intake",
-    (
-        Binding(EVENTS_EXCHANGE, f"{InstanceStored.name}.#"),
-        Binding(EVENTS_EXCHANGE, AssociationReleased.name),
-    ),
-)
-COMMANDS = Queue("organizer.commands", (Binding(COMMANDS_EXCHANGE, AssociationRejected.name),))
 
 
 class Handlers:

@@ -26,14 +26,18 @@ from dicom_router.dimse import (
     serve_association,
 )
 from dicom_router.events import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, LOGS_EXCHANGE
+from dicom_router.queues import (
+    FORWARDER_COMMANDS,
+    INTAKE,
+    ORGANIZER_COMMANDS,
+    STUDY_COMPLETE,
+    delivery_queue,
+)
 from dicom_router.settings import SECRETS, Settings
 from infra import healthcheck
 from infra.init import data_folder
 from infra.init.secret_files import DEFINITIONS, GROUPS, SERVICES, SecretFiles
 from services.api.handlers import EVENTS_QUEUE
-from services.forwarder import handlers as forwarder
-from services.forwarder.messages import delivery_queue
-from services.organizer import handlers as organizer
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text("utf-8")
@@ -47,8 +51,8 @@ QUEUES = {
             private=True,
         )
     ],
-    "organizer": [organizer.INTAKE, organizer.COMMANDS],
-    "forwarder": [forwarder.STUDY_COMPLETE, forwarder.COMMANDS, delivery_queue("default")],
+    "organizer": [INTAKE, ORGANIZER_COMMANDS],
+    "forwarder": [STUDY_COMPLETE, FORWARDER_COMMANDS, delivery_queue("default")],
     "api": [EVENTS_QUEUE],
 }
 PUBLISHES_TO = {

@@ -8,9 +8,10 @@ import pytest
 from dicom_router.events import DeliveryCancel, DeliveryFailed
 from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
 from dicom_router.outbox import OutboxRelay
+from dicom_router.queues import delivery_queue
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations, Worker
-from services.forwarder.messages import Due, delivery_queue, wake_up
+from services.forwarder.messages import Due, wake_up
 from services.forwarder.outages import Outages
 from services.forwarder.sending import Sender
 from services.forwarder.writing import Stopping, Writer

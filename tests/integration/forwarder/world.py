@@ -40,9 +40,9 @@ from dicom_router.models import (
     TimelineEntry,
 )
 from dicom_router.part10 import FileMeta, encode_file_meta
+from dicom_router.queues import delivery_queue
 from dicom_router.settings import Settings
 from services.forwarder.__main__ import Forwarder, Pace, build
-from services.forwarder.messages import delivery_queue
 from tests.support.instances import CT_IMAGE_STORAGE, data_set
 from tests.support.pacs import Pacs
 

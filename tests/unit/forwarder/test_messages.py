@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from dicom_router.events import DeliveryDue, DeliveryReason, expect
+from dicom_router.queues import WAIT_SECONDS, delivery_queue
 from dicom_router.retry import RETRY_DELAYS_SECONDS
 from services.forwarder.messages import (
-    WAIT_SECONDS,
     Due,
     dead_letter,
-    delivery_queue,
     wake_up,
     wake_up_later,
 )
