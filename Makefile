@@ -24,10 +24,13 @@ run: $(RUNTIME)  ## the whole router in one process, on SQLite and the in-proces
 demo: $(RUNTIME)  ## the router, a stand-in PACS and a real CT series through both (ARGS=--once to end then)
 	@exec $(PYTHON) -m infra.demo $(ARGS)
 
+# In several processes, because tests mostly wait for peers; each has its own servers.
+EVERY_TEST := --numprocesses=4 --dist=loadgroup --durations=15
+
 .PHONY: test
 test: $(DEVELOPMENT)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (ARGS=... for pytest)
 	@$(PYTHON) -m infra.debian_packages
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTHON) -m pytest $(or $(ARGS),$(EVERY_TEST))
 
 .PHONY: lint
 lint: $(DEVELOPMENT)  ## format check, lint, strict types, import contracts

@@ -29,6 +29,7 @@ signal.sigwait({signal.SIGTERM})
 """
 
 pytestmark = [
+    pytest.mark.xdist_group("cluster"),
     pytest.mark.rabbitmq,
     pytest.mark.postgresql,
     # Where these start, they are installed: the cluster's own can start too.

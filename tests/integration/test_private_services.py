@@ -20,6 +20,8 @@ from infra.private_services import (
 )
 from tests.conftest import started
 
+pytestmark = pytest.mark.xdist_group("private services")
+
 QUEUE = "kept"
 DURABLE = pika.BasicProperties(delivery_mode=2)
 

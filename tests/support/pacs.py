@@ -16,6 +16,7 @@ from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import register_uid, uid_to_service_class
 
 from dicom_router.dimse import VERIFICATION
+from infra.ports import free_port
 
 _A_ABORT = bytes.fromhex("07 00 00000004 00 00 00 00")  # by the service user
 SUCCESS = 0x0000
@@ -34,7 +35,7 @@ class Pacs:
     """A context manager; public attributes may be changed while it runs."""
 
     def __init__(self, ae_title: str = "PACS") -> None:
-        self.ae_title, self.port = ae_title, 0
+        self.ae_title, self.port = ae_title, free_port()
         self.transfer_syntaxes: Collection[str] | None = None  # None: whatever is proposed
         self.knows_echo = True
         self.reject = False
@@ -64,11 +65,11 @@ class Pacs:
         self.down()
 
     def up(self) -> None:
-        """Listen, on the same port as before if it has been up already."""
+        """Listen, always on the same port."""
         ae = AE(ae_title=self.ae_title)
         ae.maximum_associations = 50
         ae.add_supported_context(VERIFICATION)
-        server: Any = ae.start_server(
+        ae.start_server(
             ("127.0.0.1", self.port),
             block=False,
             evt_handlers=[
@@ -77,7 +78,7 @@ class Pacs:
                 (evt.EVT_C_STORE, self._on_store),
             ],
         )
-        self.port, self._ae = server.server_address[1], ae
+        self._ae = ae
 
     def down(self) -> None:
         """Stop listening and cut every association."""

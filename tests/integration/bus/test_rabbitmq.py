@@ -28,6 +28,7 @@ from tests.integration.bus.support import (
 )
 
 pytestmark = pytest.mark.rabbitmq
+of_the_doomed_broker = pytest.mark.xdist_group("doomed broker")
 
 
 @pytest.fixture
@@ -285,6 +286,7 @@ def test_consumers_of_a_broker_that_is_away_stop_at_once(lonely_bus: RabbitBus) 
     assert consumer.stop(2)
 
 
+@of_the_doomed_broker
 def test_what_is_published_while_the_broker_is_away_arrives_later(
     doomed_rabbitmq: PrivateRabbitMQ,
 ) -> None:
@@ -303,6 +305,7 @@ def test_what_is_published_while_the_broker_is_away_arrives_later(
         bus.close(10)
 
 
+@of_the_doomed_broker
 def test_a_broker_that_restarts_in_the_middle_loses_nothing(
     doomed_rabbitmq: PrivateRabbitMQ,
 ) -> None:
@@ -327,6 +330,7 @@ def test_a_broker_that_restarts_in_the_middle_loses_nothing(
         bus.close(10)
 
 
+@of_the_doomed_broker
 def test_a_broker_that_has_lost_all_its_data_is_told_everything_again(
     doomed_rabbitmq: PrivateRabbitMQ,
 ) -> None:

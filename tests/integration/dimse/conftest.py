@@ -17,6 +17,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
 from dicom_router.dimse import AcceptorLimits, AssociationEnd, PeerAddress, serve_association
+from infra.ports import free_port
 from tests.conftest import skip_or_fail
 from tests.unit.dimse.peers import Keeper
 
@@ -178,8 +179,7 @@ def storescp(
     processes = []
 
     def start(*options: object) -> tuple[PeerAddress, Path]:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         folder = tmp_path / "stored"
         folder.mkdir()
         command = dcmtk("storescp", "--bit-preserving", "-od", folder, *options, port)

@@ -37,6 +37,7 @@ from dicom_router.dimse.associate import (
     encode_accept,
 )
 from dicom_router.dimse.pdu import RELEASE_RP, RELEASE_RQ
+from infra.ports import free_port
 from tests.conftest import skip_or_fail
 from tests.integration.dimse.conftest import Instance
 from tests.unit.dimse.peers import ABORT, COMMAND, LAST, Keeper, command_set, p_data, pdv
@@ -179,11 +180,11 @@ def test_a_rejection_says_why(instances: list[Instance]) -> None:
 
 
 def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     with pytest.raises(PeerError, match=r"PACS at 127.0.0.1:\d+ refused the conn") as caught:
         Association.open(
-            PeerAddress("127.0.0.1", port, "PACS", "ROUTER"), [(VERIFICATION, IMPLICIT)], QUICK
+            PeerAddress("127.0.0.1", free_port(), "PACS", "ROUTER"),
+            [(VERIFICATION, IMPLICIT)],
+            QUICK,
         )
     assert (caught.value.kind, caught.value.stage) == ("unreachable", "connect")
     with pytest.raises(PeerError, match="does DNS work") as caught:

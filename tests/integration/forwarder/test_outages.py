@@ -7,6 +7,7 @@ import pytest
 
 from dicom_router.events import DeliveryFailed, DestinationDown, DestinationUp
 from dicom_router.models import DeliveryState, StudyState
+from infra.ports import free_port
 from tests.integration.forwarder.world import World, eventually
 from tests.support.pacs import Pacs
 
@@ -153,9 +154,7 @@ def test_what_waited_for_its_retry_is_due_when_the_destination_returns(
 
 
 def test_a_changed_address_is_tried_at_once(world: World, pacs: Pacs) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-    world.add_destination(pacs, port=port)
+    world.add_destination(pacs, port=free_port())
     world.start()
     study = world.add_study(2)
     eventually(world.outage, "the outage")
