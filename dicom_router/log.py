@@ -48,6 +48,7 @@ class Log(StrEnum):
     TAKEOVER = "takeover"
 
     STUDY_ROUTED = "study.routed"
+    STUDY_REQUESTED = "study.requested"
     DELIVERY_STARTED = "delivery.started"
     DELIVERY_ENDED = "delivery.ended"
     DELIVERY_RETRYING = "delivery.retrying"

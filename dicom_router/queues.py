@@ -12,8 +12,10 @@ from dicom_router.events import (
     DeliveryCancel,
     DeliveryRetry,
     DestinationChanged,
+    ForwardRequested,
     InstanceStored,
     StudyComplete,
+    StudyRelease,
 )
 
 # Instances and the ends of their associations share a queue: an end then comes after its images.
@@ -35,7 +37,13 @@ FORWARDER_COMMANDS = Queue(
     "forwarder.commands",
     tuple(
         Binding(COMMANDS_EXCHANGE, kind.name)
-        for kind in (DestinationChanged, DeliveryRetry, DeliveryCancel)
+        for kind in (
+            DestinationChanged,
+            DeliveryRetry,
+            DeliveryCancel,
+            ForwardRequested,
+            StudyRelease,
+        )
     ),
 )
 

@@ -22,7 +22,15 @@ from services.api.middleware import (
 )
 from services.api.openapi import describe_errors
 from services.api.problems import handle_problems
-from services.api.routes import deliveries, destinations, events, operations, senders, studies
+from services.api.routes import (
+    deliveries,
+    destinations,
+    events,
+    operations,
+    senders,
+    studies,
+    study_commands,
+)
 
 _PAGE = Path(__file__).parent / "page"
 _DESCRIPTION = (
@@ -46,7 +54,7 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.state.metrics = Metrics(context)
-    for module in (studies, destinations, senders, deliveries, events, operations):
+    for module in (studies, study_commands, destinations, senders, deliveries, events, operations):
         app.include_router(module.router, prefix=API)
     app.include_router(operations.machines)
     app.router.routes += _page()

@@ -46,6 +46,34 @@ class Page(BaseModel, Generic[_Item]):
     next: str | None = Field(description="`cursor` for the next page; null on the last one.")
 
 
+# -- what clients send ------------------------------------------------------------------------
+
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9-]{1,40}$",
+        description="1 to 40 lower-case letters, digits and hyphens; never changed.",
+        examples=["pacs"],
+    ),
+]
+
+
+class _Given(BaseModel):
+    """What a client may send: unknown properties are an error, those only shown are left aside."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_only_shown(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
+
+
+_ONLY_SHOWN = {"managed_by", "down", "waiting", "created_at", "updated_at"}
+
+
 # -- studies -----------------------------------------------------------------------------------
 
 
@@ -77,6 +105,10 @@ class Delivery(BaseModel):
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
+    replaced_by: str | None = Field(
+        description="The later delivery that is owed all that this one was, or `deletion`: its "
+        "study was deleted. It does not decide the study's state any more."
+    )
 
 
 class Study(BaseModel):
@@ -107,6 +139,16 @@ class Study(BaseModel):
         description="The evidence by which the study was taken for complete."
     )
     deliveries: list[Delivery] = Field(description="All of them, newest last.")
+
+
+class StudyForward(_Given):
+    """A study to be sent (again)."""
+
+    destination: Name | None = Field(None, description="null: to every enabled destination.")
+    only_missing: bool = Field(
+        True,
+        description="false: everything once more, also what the destination has.",
+    )
 
 
 class Series(BaseModel):
@@ -168,14 +210,6 @@ class StudySort(StrEnum):
 
 # -- destinations and senders ------------------------------------------------------------------
 
-Name = Annotated[
-    str,
-    Field(
-        pattern=r"^[a-z0-9-]{1,40}$",
-        description="1 to 40 lower-case letters, digits and hyphens; never changed.",
-        examples=["pacs"],
-    ),
-]
 _HOST = r"[A-Za-z0-9:._%][A-Za-z0-9:._%-]{0,254}"
 _TITLE = r"[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]{0,15}"  # PS3.5 6.2, AE
 Host = Annotated[
@@ -194,22 +228,6 @@ def _a_network(text: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_a_network), Field(examples=["10.0.0.0/24"])]
-
-
-class _Given(BaseModel):
-    """What a client may send: unknown properties are an error, those only shown are left aside."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_what_is_only_shown(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
-
-
-_ONLY_SHOWN = {"managed_by", "down", "waiting", "created_at", "updated_at"}
 
 
 class DestinationSettings(_Given):

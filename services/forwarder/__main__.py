@@ -20,6 +20,7 @@ from services.forwarder.destinations import Destinations, Worker
 from services.forwarder.handlers import Handlers
 from services.forwarder.outages import Outages
 from services.forwarder.owing import Owing
+from services.forwarder.resending import Resending
 from services.forwarder.sending import Sender
 from services.forwarder.sweep import Sweep
 from services.forwarder.writing import SERVICE, Clock, Stopping, Writer, utcnow
@@ -68,7 +69,12 @@ class Forwarder:
             Task("outbox", relay.relay, every=pace.relay, wake=relay.woken),
         )
         self._handlers = Handlers(
-            parts.owing, parts.deliveries, parts.outages, parts.destinations, self._sweep_task
+            parts.owing,
+            parts.deliveries,
+            Resending(writer, parts.owing, parts.deliveries),
+            parts.outages,
+            parts.destinations,
+            self._sweep_task,
         )
         self._consumers: list[Consumer] = []
 

@@ -341,7 +341,7 @@ class Deliveries:
 
     def retry(self, delivery_id: str) -> str | None:
         """Try a delivery again now, with all its attempts; its destination, if that can be."""
-        return self._change(delivery_id, self._retry)
+        return self._change(delivery_id, self.try_again)
 
     def cancel(self, delivery_id: str, why: str) -> str | None:
         """Stop trying a delivery; its destination if it was open. It never counts as delivered."""
@@ -364,8 +364,23 @@ class Deliveries:
 
         return self._change(delivery_id, cancel)
 
-    def _retry(self, session: Transaction, study: Study, delivery: Delivery, now: datetime) -> bool:
-        if study.deleted or delivery.state in (DeliveryState.DELIVERED, DeliveryState.SENDING):
+    def replace(self, session: Transaction, delivery: Delivery, by: str, now: datetime) -> None:
+        """Another delivery is owed all that this one is; lock the study before.
+
+        Who sends it stops after the image in hand. What has ended keeps its state.
+        """
+        if delivery.state in OPEN_DELIVERY_STATES:
+            reason = DeliveryReason(kind="cancelled", text="Everything is sent again instead")
+            _end(delivery, DeliveryState.CANCELLED, reason, now)
+        delivery.replaced_by = by
+        session.flush()
+
+    def try_again(
+        self, session: Transaction, study: Study, delivery: Delivery, now: datetime
+    ) -> bool:
+        """As `retry`, in the transaction of who has locked the study; whether that can be."""
+        ongoing_or_done = (DeliveryState.DELIVERED, DeliveryState.SENDING)
+        if study.deleted or delivery.replaced_by or delivery.state in ongoing_or_done:
             return False
         queries.reset_failed(session, delivery.id)
         delivery.state, delivery.attempt, delivery.reason = DeliveryState.WAITING, 0, None

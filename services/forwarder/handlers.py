@@ -7,9 +7,10 @@ from dicom_router.events import (
     DeliveryCancel,
     DeliveryRetry,
     DestinationChanged,
+    ForwardRequested,
     Message,
-    Payload,
     StudyComplete,
+    StudyRelease,
     expect,
     payload_of,
 )
@@ -19,6 +20,7 @@ from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations
 from services.forwarder.outages import Outages
 from services.forwarder.owing import Owing
+from services.forwarder.resending import Resending
 
 
 class Handlers:
@@ -28,12 +30,13 @@ class Handlers:
         self,
         owing: Owing,
         deliveries: Deliveries,
+        resending: Resending,
         outages: Outages,
         destinations: Destinations,
         sweep: Task,
     ) -> None:
         self._owing, self._deliveries, self._outages = owing, deliveries, outages
-        self._destinations, self._sweep = destinations, sweep
+        self._destinations, self._sweep, self._resending = destinations, sweep, resending
 
     def on_study_complete(self, messages: Sequence[Message]) -> None:
         """Make the deliveries that the studies owe."""
@@ -43,15 +46,21 @@ class Handlers:
     def on_command(self, messages: Sequence[Message]) -> None:
         """Do what the API asks for, in order."""
         for each in messages:
-            self._on_command(payload_of(each))
+            self._on_command(each)
 
-    def _on_command(self, command: Payload) -> None:
+    def _on_command(self, received: Message) -> None:
+        command = payload_of(received)
         if isinstance(command, DestinationChanged):
             self._on_destination_changed(command)
         elif isinstance(command, DeliveryRetry):
             self._on_retry(command)
         elif isinstance(command, DeliveryCancel):
             self._deliveries.cancel(command.delivery_id, f"Cancelled by {command.by}")
+        elif isinstance(command, ForwardRequested):
+            for name in self._resending.forward(command, received.id):
+                self._destinations.wake_one(name)
+        elif isinstance(command, StudyRelease):
+            self._destinations.wake()
         else:
             raise Unprocessable(f"a {command.name} does not belong into {FORWARDER_COMMANDS.name}")
 

@@ -29,22 +29,28 @@ class Owing:
         study = lock_study(session, study_uid)
         if study is None or study.deleted:
             return 0
+        return self.route_locked(session, study, now)
+
+    def route_locked(self, session: Transaction, study: Study, now: datetime) -> int:
+        """As `route`, in the transaction of who has locked the study."""
         if study.routed_revision >= study.revision and not study.unrouted:
             return 0
         waiting = queries.unowed(session, study)
         made = owed(queries.candidates(session), waiting, study.routed_revision, study.revision)
         for each in made:
-            self._make(session, study, each, now)
+            self.make(session, study, uuid.uuid4().hex, each, now)
         changed = bool(made) or study.routed_revision < study.revision
         study.routed_revision = study.revision
         study.unrouted = bool(waiting) and not made
         if changed:
             refresh_state(session, study, now)
-            log.info(Log.STUDY_ROUTED, study_uid=study_uid, deliveries=len(made))
+            log.info(Log.STUDY_ROUTED, study_uid=study.study_uid, deliveries=len(made))
         return len(made)
 
-    def _make(self, session: Transaction, study: Study, each: Owed, now: datetime) -> None:
-        delivery_id = uuid.uuid4().hex
+    def make(
+        self, session: Transaction, study: Study, delivery_id: str, each: Owed, now: datetime
+    ) -> None:
+        """Make one delivery, and wake whoever is to send it."""
         queries.insert_delivery(session, delivery_id, study.study_uid, each, now)
         outage = queries.outage_of(session, each.destination)
         if outage is not None:

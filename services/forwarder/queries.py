@@ -37,7 +37,9 @@ from dicom_router.models import (
     Receipt,
     ReceiptState,
     Study,
+    TimelineEntry,
 )
+from services.forwarder.missing import Entry
 from services.forwarder.policy import Tally
 from services.forwarder.routing import Candidate, Frozen, Owed
 
@@ -126,6 +128,54 @@ def insert_delivery(
         insert(_table(DeliveryInstance)),
         [{"delivery_id": delivery_id, "receipt_id": each} for each in owed.receipt_ids],
     )
+
+
+# -- sending again -----------------------------------------------------------------------------
+
+
+def was_requested(session: Session, study_uid: str, request: str) -> bool:
+    """Whether a study was sent (again) for this request already."""
+    done = session.scalars(
+        select(TimelineEntry.data).where(
+            TimelineEntry.study_uid == study_uid, TimelineEntry.event == "forward-requested"
+        )
+    )
+    return any(data.get("request") == request for data in done)
+
+
+def at_hand(session: Session, study: Study) -> list[str]:
+    """The study's instances in complete revisions that are on disk, oldest first."""
+    return list(
+        session.scalars(
+            select(Receipt.receipt_id)
+            .where(
+                Receipt.study_uid == study.study_uid,
+                Receipt.state == ReceiptState.ORGANIZED,
+                Receipt.on_disk,
+                Receipt.revision <= study.revision,
+            )
+            .order_by(Receipt.receipt_id)
+        )
+    )
+
+
+def entries(session: Session, study_uid: str, destination: str) -> list[Entry]:
+    """All that is in a study's deliveries to a destination."""
+    rows = session.execute(
+        select(
+            Delivery.id,
+            Delivery.state,
+            Delivery.replaced_by.is_not(None),
+            DeliveryInstance.receipt_id,
+            DeliveryInstance.state == DeliveryInstanceState.DELIVERED,
+            Receipt.state == ReceiptState.ORGANIZED,
+        )
+        .join(DeliveryInstance, DeliveryInstance.delivery_id == Delivery.id)
+        .join(Receipt, Receipt.receipt_id == DeliveryInstance.receipt_id)
+        .where(Delivery.study_uid == study_uid, Delivery.destination == destination)
+        .order_by(Delivery.created_at, Delivery.id, DeliveryInstance.receipt_id)
+    )
+    return [Entry(*row) for row in rows]
 
 
 # -- destinations ------------------------------------------------------------------------------

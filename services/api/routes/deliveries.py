@@ -49,6 +49,12 @@ def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
     """Whatever it waits for; what has failed or was cancelled begins anew."""
     with api.change() as change:
         found = _require(change, delivery_id, _CAN_BE_RETRIED, "tried again")
+        if found.replaced_by is not None:
+            raise Problem(
+                409,
+                "This delivery was replaced: another is owed its images "
+                "(POST /api/v1/studies/{study_uid}/forward sends what is missing).",
+            )
         if destinations.lock_destination(change.session, found.destination) is None:
             raise Problem(
                 409,

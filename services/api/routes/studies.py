@@ -140,8 +140,13 @@ def get_timeline(api: Api, _who: Viewer, study_uid: StudyUid) -> list[TimelineEn
 def _known(session: Session, study_uid: str) -> StudyRow:
     row = queries.study(session, study_uid)
     if row is None:
-        raise Problem(404, "There is no such study; GET /api/v1/studies?q= finds what there is.")
+        raise unknown_study()
     return row
+
+
+def unknown_study() -> Problem:
+    """The answer where a study's UID is none that was ever seen."""
+    return Problem(404, "There is no such study; GET /api/v1/studies?q= finds what there is.")
 
 
 def _moment(name: str, given: str | None, ahead: timedelta) -> datetime | None:

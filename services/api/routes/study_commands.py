@@ -1,0 +1,97 @@
+"""/studies/{study_uid}/…: what people have done with a study."""
+
+from fastapi import APIRouter
+
+from dicom_router.events import ForwardRequested
+from dicom_router.ledger import lock_study
+from dicom_router.models import Study as StudyRow
+from services.api.context import Api, Operator
+from services.api.problems import Problem
+from services.api.queries import Session, destinations
+from services.api.queries import forwarding as queries
+from services.api.routes.studies import StudyUid, unknown_study
+from services.api.schemas import Accepted, StudyForward
+
+router = APIRouter(prefix="/studies", tags=["studies"])
+
+
+@router.post("/{study_uid}/forward", status_code=202, summary="Send a study (again)")
+def forward_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyForward) -> Accepted:
+    """To one destination or to all: what it has not got and is not being sent, or everything.
+
+    Deliveries that have failed or were cancelled begin anew. With `only_missing: false` one new
+    delivery takes the place of those that have not succeeded. The timeline tells what came of it.
+    """
+    with api.change() as change:
+        study = _locked(change.session, study_uid)
+        _require_sendable(change.session, study)
+        require_target(change.session, given.destination)
+        command = ForwardRequested(
+            study_uid=study_uid,
+            destination=given.destination,
+            only_missing=given.only_missing,
+            by=who.name,
+        )
+        change.tell(command)
+    return Accepted(id=study_uid, command=command.name)
+
+
+def require_target(session: Session, name: str | None) -> None:
+    """A `Problem` unless studies can be sent to a destination; without a name, to any."""
+    if name is None:
+        if not queries.enabled_destinations(session):
+            raise Problem(
+                409,
+                "No destination is enabled: add one (POST /api/v1/destinations) or enable one.",
+            )
+        return
+    found = destinations.destination(session, name)
+    if found is None:
+        raise Problem.field(
+            "destination", f"there is none called {name!r}; GET /api/v1/destinations lists them"
+        )
+    if not found.row.enabled:
+        raise Problem(
+            409, f"The destination {name!r} is disabled: enable it first (PUT, `enabled: true`)."
+        )
+
+
+def _locked(session: Session, study_uid: str) -> StudyRow:
+    study = lock_study(session, study_uid)
+    if study is None:
+        raise unknown_study()
+    return study
+
+
+def _require_sendable(session: Session, study: StudyRow) -> None:
+    if study.deleted:
+        raise Problem(409, "This study was deleted: there is nothing left to send.")
+    if not study.on_disk:
+        raise _not_here(session, study)
+    if study.revision == 0:
+        raise Problem(409, "This study is still being received; it goes out by itself.")
+
+
+def _not_here(session: Session, study: StudyRow) -> Problem:
+    """It was delivered and removed: who has it, and since when."""
+    found = queries.holders(session, study.study_uid)
+    have = [
+        f"{each.destination} has {each.images} of its {study.image_count} images since "
+        f"{each.since.isoformat(timespec='seconds')}"
+        for each in found
+    ]
+    if not have and study.taken_over_sent:
+        have = ["an earlier version of the router had sent it"]
+    said = "; ".join(have) or "no destination is known to have it"
+    return Problem(
+        409,
+        f"This study is no longer on this disk: {said}. Send it from there.",
+        have=[
+            {
+                "destination": each.destination,
+                "images": each.images,
+                "since": each.since.isoformat(),
+            }
+            for each in found
+        ],
+    )

@@ -1,0 +1,125 @@
+"""Sends a study (again) because a person asks for it, to one destination or all enabled ones."""
+
+import uuid
+from datetime import datetime
+
+from dicom_router.events import ForwardRequested
+from dicom_router.ledger import lock_study, note, refresh_state
+from dicom_router.log import Log, get_logger
+from dicom_router.models import Study
+from services.forwarder import queries
+from services.forwarder.deliveries import Deliveries
+from services.forwarder.missing import Plan, everything, what_is_missing
+from services.forwarder.owing import Owing
+from services.forwarder.queries import Transaction
+from services.forwarder.routing import Owed
+from services.forwarder.writing import Writer
+
+log = get_logger()
+
+
+class Resending:
+    """Does what `forward-requested` asks for, once: the timeline knows which it has done."""
+
+    def __init__(self, writer: Writer, owing: Owing, deliveries: Deliveries) -> None:
+        self._writer, self._owing, self._deliveries = writer, owing, deliveries
+
+    def forward(self, asked: ForwardRequested, request: str) -> list[str]:
+        """Have the study sent; the destinations that get something by it.
+
+        `request` is the id of the command, which may be delivered more than once.
+        """
+        return self._writer.write(lambda session, now: self._forward(session, asked, request, now))
+
+    def _forward(
+        self, session: Transaction, asked: ForwardRequested, request: str, now: datetime
+    ) -> list[str]:
+        study = lock_study(session, asked.study_uid)
+        if study is None or queries.was_requested(session, asked.study_uid, request):
+            return []
+        if not study.deleted:
+            # What is owed by itself comes first: it is part of what is there or on its way.
+            self._owing.route_locked(session, study, now)
+        enabled = sorted(each.name for each in queries.candidates(session) if each.enabled)
+        names = enabled if asked.destination is None else [asked.destination]
+        served = []
+        for name in names:
+            why_not = _why_not(study, name, enabled)
+            plan = Plan() if why_not else self._plan(session, study, name, asked)
+            self._carry_out(session, study, name, plan, now)
+            _note(session, study, name, asked, request, plan, why_not, now)
+            if plan.try_again or plan.send:
+                served.append(name)
+        if not names:
+            _note(session, study, "", asked, request, Plan(), "no destination is enabled", now)
+        if served:
+            # What was sent by hand is owed to somebody: routing has nothing left to do with it.
+            study.unrouted = study.unrouted and bool(queries.unowed(session, study))
+        refresh_state(session, study, now)
+        log.info(Log.STUDY_REQUESTED, study_uid=study.study_uid, destinations=served)
+        return served
+
+    def _plan(self, session: Transaction, study: Study, name: str, asked: ForwardRequested) -> Plan:
+        at_hand = queries.at_hand(session, study)
+        entries = queries.entries(session, study.study_uid, name)
+        return (what_is_missing if asked.only_missing else everything)(at_hand, entries)
+
+    def _carry_out(
+        self, session: Transaction, study: Study, name: str, plan: Plan, now: datetime
+    ) -> None:
+        for delivery_id in plan.try_again:
+            delivery = queries.get_delivery(session, delivery_id)
+            if delivery is not None:
+                self._deliveries.try_again(session, study, delivery, now)
+        if not plan.send:
+            return
+        new = uuid.uuid4().hex
+        for delivery_id in plan.replace:
+            delivery = queries.get_delivery(session, delivery_id)
+            if delivery is not None:
+                self._deliveries.replace(session, delivery, new, now)
+        self._owing.make(session, study, new, Owed(study.revision, name, plan.send), now)
+
+
+def _why_not(study: Study, name: str, enabled: list[str]) -> str:
+    """Why nothing can be sent (any more) although the API had no objection; empty if it can."""
+    if study.deleted:
+        return "the study was deleted meanwhile"
+    if name not in enabled:
+        return f"{name} was disabled or deleted meanwhile"
+    return ""
+
+
+def _note(
+    session: Transaction,
+    study: Study,
+    name: str,
+    asked: ForwardRequested,
+    request: str,
+    plan: Plan,
+    why_not: str,
+    now: datetime,
+) -> None:
+    what = "what is missing" if asked.only_missing else "everything again"
+    wanted = f"{asked.by} asked to send {what} to {name or 'all destinations'}"
+    if why_not:
+        result = f"nothing is sent: {why_not}"
+    elif plan.images:
+        result = "1 image" if plan.images == 1 else f"{plan.images} images"
+        result += ", once the study is released" if study.held else ""
+    elif asked.only_missing:
+        result = "nothing is missing"
+    else:
+        result = "nothing is sent: none of its images is on this disk any more"
+    note(
+        session,
+        study.study_uid,
+        now,
+        "forward-requested",
+        f"{wanted}: {result}",
+        by=asked.by,
+        destination=name or None,
+        only_missing=asked.only_missing,
+        images=plan.images,
+        request=request,
+    )
