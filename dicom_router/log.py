@@ -42,6 +42,7 @@ class Log(StrEnum):
     INSTANCE_MISSING = "instance.missing"
     SPOOL_SWEPT = "spool.swept"
     LOOSE_FILE_TAKEN = "loose-file.taken"
+    IDENTITY_CONFLICT = "identity.conflict"
     STUDY_COMPLETE = "study.complete"
     STUDY_DELETED = "study.deleted"
     FOLDER_NOT_EMPTY = "folder.not-empty"

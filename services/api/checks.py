@@ -4,6 +4,7 @@ from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.migrations import require_current
 from services.api.context import Context
 from services.api.queries import destinations as queries
+from services.api.queries import studies
 from services.api.schemas import Check, CheckStatus
 from services.api.targets import HOW_TO_SET_ONE, NO_DESTINATION
 
@@ -22,7 +23,7 @@ def diagnose(context: Context) -> list[Check]:
     """Every check. Those that need the database are left out while it is away."""
     found = [_database(context), _broker(context), _disk(context)]
     if found[0].status == CheckStatus.OK:
-        found += [*_destinations(context)]
+        found += [*_destinations(context), _attention(context)]
     return found
 
 
@@ -111,7 +112,19 @@ def _destinations(context: Context) -> list[Check]:
     ]
 
 
-_WARNINGS = {"destinations", "destinations-up"}  # nothing is lost by these
+def _attention(context: Context) -> Check:
+    with context.database.read() as session:
+        count = studies.count_needing_attention(session)
+    return _check(
+        "attention",
+        "Studies that need attention",
+        f"{count} studies need a person to look at them" if count else None,
+        "There are none",
+        "GET /api/v1/studies?needs_attention=true lists them; `attention` of each says why",
+    )
+
+
+_WARNINGS = {"destinations", "destinations-up", "attention"}  # nothing is lost by these
 
 
 def _check(name: str, title: str, trouble: str | None, well: str, fix: str) -> Check:

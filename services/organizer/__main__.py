@@ -41,9 +41,10 @@ class Organizer:
         self._archive = Archive(settings.data_dir)
         self._bus = bus
         self._relay = relay = OutboxRelay(database, bus, "organizer")
-        intake = Intake(self._archive, database, relay, source, clock)
+        hold = settings.identity_conflict == "hold"
+        intake = Intake(self._archive, database, relay, source, clock, hold_conflicts=hold)
         self._sweep = sweeping.Sweep(self._archive, database, intake, clock)
-        self._takeover = Takeover(self._archive, database, clock)
+        self._takeover = Takeover(self._archive, database, clock, hold_conflicts=hold)
         completing = Completing(
             database,
             relay,

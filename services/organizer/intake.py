@@ -34,6 +34,7 @@ from dicom_router.part10 import FileMeta, read_file_meta
 from services.organizer import queries
 from services.organizer.announcement import announcement
 from services.organizer.header import Header, read_header
+from services.organizer.identity import check_identity
 from services.organizer.placing import Placing, decide
 from services.organizer.queries import NewReceipt
 
@@ -49,7 +50,7 @@ class _Moves:
     folders: set[Path] = field(default_factory=set)
     headers: dict[tuple[str, str], Header] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    active: set[str] = field(default_factory=set)  # studies that have something new
+    active: set[str] = field(default_factory=set)  # studies that something changed at
 
 
 class Intake:
@@ -62,9 +63,11 @@ class Intake:
         relay: OutboxRelay,
         source: str,
         clock: Callable[[], datetime],
+        *,
+        hold_conflicts: bool = False,
     ) -> None:
         self._archive, self._database, self._relay = archive, database, relay
-        self._source, self._clock = source, clock
+        self._source, self._clock, self._hold_conflicts = source, clock, hold_conflicts
 
     def organize(self, stored: Sequence[InstanceStored]) -> None:
         """Bring every one of these instances to where its receipt ends.
@@ -267,10 +270,23 @@ class Intake:
                 continue
             if placing is not Placing.NOTE:
                 current[key] = receipt
+            if self._identify(session, receipt, study):
+                moves.active.add(study.study_uid)
             if receipt.receipt_id in headers and receipt.series_uid:
                 moves.headers[study.study_uid, receipt.series_uid] = headers[receipt.receipt_id]
         self._archive.flush(moves.folders)
         return moves
+
+    def _identify(self, session: Session, receipt: Receipt, study: Study) -> bool:
+        """Compare an image with its study before it can go out; whether that changed the study."""
+        return check_identity(
+            session,
+            study,
+            receipt.patient_id,
+            self._clock(),
+            receipt_id=receipt.receipt_id,
+            hold=self._hold_conflicts,
+        )
 
     def _carry_out(
         self,

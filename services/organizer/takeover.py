@@ -20,12 +20,13 @@ from dicom_router.archive import Archive, DiskTrouble, ReceiptId, folder_name, p
 from dicom_router.database import Database, Session
 from dicom_router.errors import Unavailable, Unprocessable
 from dicom_router.history import stamp
-from dicom_router.ledger import note
+from dicom_router.ledger import note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, ReceiptState, Series, StudyState
 from dicom_router.part10 import FileMeta, read_file_meta
 from services.organizer import queries
 from services.organizer.header import MOST_CHARACTERS, Header, read_header
+from services.organizer.identity import check_identity
 
 MILESTONE = "takeover"
 ASSOCIATION_ID = "takeover"
@@ -88,8 +89,16 @@ class _Rows:
 class Takeover:
     """Done once for a database; finds nothing to do in a new folder."""
 
-    def __init__(self, archive: Archive, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        database: Database,
+        clock: Callable[[], datetime],
+        *,
+        hold_conflicts: bool = False,
+    ) -> None:
         self._archive, self._database, self._clock = archive, database, clock
+        self._hold_conflicts = hold_conflicts
         self._refused = 0
 
     def run(self) -> None:
@@ -174,7 +183,7 @@ class Takeover:
         try:
             with self._database.write() as session:
                 for rows in studies:
-                    _insert(session, rows)
+                    self._insert(session, rows)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - told by its type: its text may name a patient
@@ -183,6 +192,30 @@ class Takeover:
                 return
             for rows in studies:
                 self._write([rows])
+
+    def _insert(self, session: Session, rows: _Rows) -> None:
+        """Write a study and all that belongs to it, unless it has a row by now."""
+        study_uid, now = rows.study["study_uid"], rows.study["last_activity_at"]
+        if not queries.insert_taken_over(session, rows.study):
+            return
+        queries.insert_rows(session, Receipt, rows.receipts)
+        queries.insert_rows(session, Series, rows.series)
+        note(session, study_uid, now, "taken-over", rows.detail)
+        study = queries.get_study(session, study_uid)
+        if study is None or not rows.receipts:
+            return
+        queries.derive_counts(session, {study_uid: study})
+        for receipt in rows.receipts:
+            check_identity(
+                session,
+                study,
+                receipt["patient_id"],
+                now,
+                receipt_id=receipt["receipt_id"],
+                hold=self._hold_conflicts and study.receiving,  # else nothing is to go out
+            )
+        if study.held:
+            refresh_state(session, study, now)
 
 
 class _Folders:
@@ -305,19 +338,6 @@ def _batches(studies: Iterable[_Rows]) -> Iterator[list[_Rows]]:
         yield batch
 
 
-def _insert(session: Session, rows: _Rows) -> None:
-    """Write a study and all that belongs to it, unless it has a row by now."""
-    study_uid = rows.study["study_uid"]
-    if not queries.insert_taken_over(session, rows.study):
-        return
-    queries.insert_rows(session, Receipt, rows.receipts)
-    queries.insert_rows(session, Series, rows.series)
-    study = queries.get_study(session, study_uid)
-    if study is not None and rows.receipts:
-        queries.derive_counts(session, {study_uid: study})
-    note(session, study_uid, rows.study["last_activity_at"], "taken-over", rows.detail)
-
-
 # -- from an entry to rows ---------------------------------------------------------------------
 
 
@@ -374,7 +394,7 @@ def _study_row(entry: _Entry, files: list[_Found], gone: int, now: datetime) -> 
     header = replace(
         files[0].header if files else Header(),
         study_uid=entry.study_uid,
-        patient_id=entry.text("patient_id"),
+        patient_id=_patient_id(entry.text("patient_id"), files),
         study_date=entry.text("study_date"),
         study_time=entry.text("study_time"),
         modality=entry.text("modality"),
@@ -403,6 +423,12 @@ def _study_row(entry: _Entry, files: list[_Found], gone: int, now: datetime) -> 
     }
 
 
+def _patient_id(given: str, files: list[_Found]) -> str:
+    """The history's, unless the files know better: it may have been put into shape for a name."""
+    found = [file.header.patient_id for file in files if file.header.patient_id]
+    return found[0] if found and given not in found else given
+
+
 def _state(sent: bool, waits: bool) -> StudyState:
     if sent:
         return StudyState.SENT
@@ -417,6 +443,7 @@ def _receipt_row(entry: _Entry, number: int, found: _Found, now: datetime) -> di
         "state": ReceiptState.ORGANIZED,
         "study_uid": entry.study_uid,
         "series_uid": found.header.series_uid,
+        "patient_id": found.header.patient_id,
         "sop_class_uid": queries.shown(found.meta.sop_class_uid),
         "sop_instance_uid": queries.shown(found.meta.sop_instance_uid),
         "transfer_syntax_uid": queries.shown(found.meta.transfer_syntax_uid),

@@ -86,6 +86,11 @@ def study(session: Session, study_uid: str) -> Study | None:
     return session.get(Study, study_uid)
 
 
+def count_needing_attention(session: Session) -> int:
+    """How many studies a person should look at."""
+    return session.scalar(select(func.count()).where(Study.needs_attention)) or 0
+
+
 def series(
     session: Session, study_uid: str, after: str, limit: int
 ) -> Sequence[tuple[Series, int]]:

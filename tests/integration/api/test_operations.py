@@ -43,6 +43,13 @@ def test_it_says_why_it_is_not_ready(start: Callable[..., Api]) -> None:
     assert failing == {"broker"}
 
 
+def test_studies_that_need_attention_show_in_the_diagnostics(api: Api) -> None:
+    api.add(a_study("1.2.3", needs_attention=True), a_study("1.2.4"))
+    check = {each["id"]: each for each in api.get("/diagnostics")}["attention"]
+    assert (check["status"], check["detail"]) == ("warn", "1 studies need a person to look at them")
+    assert "needs_attention=true" in check["fix"]
+
+
 def test_a_destination_that_is_down_shows_in_the_diagnostics(api: Api) -> None:
     api.post("/destinations", a_destination())
     api.add(

@@ -1,0 +1,65 @@
+"""Whether an image is of its study's patient: its PatientID beside the study's.
+
+Compared exactly once trimmed (PS3.5 6.2: spaces around an LO mean nothing). Case, leading zeros and
+issuer are not interpreted: whether `0042` is `42` is for a person of that hospital to say. An empty
+PatientID says nothing.
+"""
+
+from datetime import datetime
+
+from dicom_router.database import Session
+from dicom_router.ledger import call_attention, note
+from dicom_router.log import Log, get_logger
+from dicom_router.models import Study
+
+CONFLICT = "identity-conflict"
+
+_MOST_NAMED = 5  # of the other IDs, in the text that calls for attention
+_UNKNOWN = "UNKNOWN"  # what an earlier version wrote where there was no PatientID
+
+log = get_logger()
+
+
+def check_identity(
+    session: Session, study: Study, patient_id: str, now: datetime, *, receipt_id: str, hold: bool
+) -> bool:
+    """Whether an image's PatientID changes something at its study, whose lock the caller holds.
+
+    The first one that is not empty becomes that of a study without any. Each that differs is told
+    once; with `hold` the study then goes out no further until a person has decided.
+    """
+    found = patient_id.strip()
+    own = study.patient_id.strip()
+    if not found or found == own or found in study.other_patient_ids:
+        return False
+    if not own or (study.taken_over and own == _UNKNOWN):
+        study.patient_id = found
+        return True
+    study.other_patient_ids = [*study.other_patient_ids, found]
+    log.warning(Log.IDENTITY_CONFLICT, study_uid=study.study_uid, receipt_id=receipt_id, held=hold)
+    text = f"The study is of PatientID {own!r}, and an image came with PatientID {found!r}"
+    note(
+        session,
+        study.study_uid,
+        now,
+        CONFLICT,
+        text,
+        patient_id=own,
+        other_patient_id=found,
+        receipt_id=receipt_id,
+    )
+    call_attention(study, CONFLICT, _summary(own, study.other_patient_ids), now)
+    if hold and not study.held:
+        study.held, study.hold_reason = True, text
+        why = f"Nothing more of it goes out until an operator decides: {text}"
+        note(session, study.study_uid, now, "held", why, by="router", reason=text)
+    return True
+
+
+def _summary(own: str, others: list[str]) -> str:
+    named = ", ".join(repr(each) for each in others[-_MOST_NAMED:])
+    more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+    return (
+        f"The study is of PatientID {own!r}, but images came with {named}{more}: see whether they "
+        "are of the same patient"
+    )
