@@ -36,6 +36,8 @@ class Log(StrEnum):
     ASSOCIATION_ENDED = "association.ended"
     ASSOCIATION_REJECTED = "association.rejected"
     INSTANCE_REFUSED = "instance.refused"
+    TLS_RELOADED = "tls.reloaded"
+    TLS_KEPT = "tls.kept"
     SPOOL_FAILED = "spool.failed"
 
     INSTANCE_QUARANTINED = "instance.quarantined"

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
 
     dicom_host: str = "0.0.0.0"  # noqa: S104 - scanners are elsewhere
     dicom_ports: Annotated[tuple[Port, ...], NoDecode, Field(min_length=1)] = (11112,)
+    dicom_tls_ports: Annotated[tuple[Port, ...], NoDecode] = ()
+    dicom_tls_cert: Path | None = None
+    dicom_tls_key: Path | None = None
+    dicom_tls_ca: Path | None = None
     dicom_workers: Annotated[int, Field(ge=1, le=64)] = 1
     dicom_max_associations: Annotated[int, Field(ge=1, le=1000)] = 25
     dicom_negotiation_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30
@@ -61,7 +65,7 @@ class Settings(BaseSettings):
     target_aet: AeTitle | Literal[""] = Field("", validation_alias="TARGET_AET")
     target_calling_aet: AeTitle | Literal[""] = Field("", validation_alias="TARGET_CALLING_AET")
 
-    @field_validator("dicom_ports", mode="before")
+    @field_validator("dicom_ports", "dicom_tls_ports", mode="before")
     @classmethod
     def _split_ports(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -184,4 +188,18 @@ def _require_consistent(settings: Settings) -> None:
     if bool(settings.http_tls_cert) != bool(settings.http_tls_key):
         raise ConfigurationError(
             "ROUTER_HTTP_TLS_CERT and ROUTER_HTTP_TLS_KEY belong together: set both or neither"
+        )
+    if bool(settings.dicom_tls_cert) != bool(settings.dicom_tls_key):
+        raise ConfigurationError(
+            "ROUTER_DICOM_TLS_CERT and ROUTER_DICOM_TLS_KEY belong together: set both or neither"
+        )
+    if settings.dicom_tls_ports and not settings.dicom_tls_cert:
+        raise ConfigurationError(
+            "ROUTER_DICOM_TLS_PORTS needs ROUTER_DICOM_TLS_CERT and ROUTER_DICOM_TLS_KEY"
+        )
+    both = sorted(set(settings.dicom_tls_ports) & set(settings.dicom_ports))
+    if both:
+        raise ConfigurationError(
+            f"ROUTER_DICOM_TLS_PORTS={both[0]} is in ROUTER_DICOM_PORTS as well: a port is either "
+            "plain or for TLS"
         )

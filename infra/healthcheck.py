@@ -1,6 +1,7 @@
 """Is this container's service well? Exit code 0 if so, else 1 and one line that says why.
 
-    python -m infra.healthcheck dicom 11104 4100      each port answers in DICOM's own protocol
+    python -m infra.healthcheck dicom 11104 4100      each port answers in DICOM's own protocol,
+                                                      those of ROUTER_DICOM_TLS_PORTS as well
     python -m infra.healthcheck connected 5672 5432   there are connections to these ports
     python -m infra.healthcheck ready 8501            the API says that it is ready
 
@@ -25,7 +26,8 @@ def dicom(port: int) -> str | None:
     """What is wrong with a DICOM port.
 
     To release what was never associated must be answered with an A-ABORT (PS3.8 9.2, AA-1): proof
-    that associations are served, which leaves none in the router's records.
+    that associations are served, which leaves none in the router's records. On a port for TLS it
+    is answered the same, without a handshake.
     """
     try:
         with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
@@ -68,8 +70,10 @@ CHECKS = {"dicom": dicom, "connected": connected, "ready": ready}
 
 def main() -> int:
     """Check every port; the exit code."""
-    check = CHECKS[sys.argv[1]]
-    troubles = [trouble for port in sys.argv[2:] if (trouble := check(int(port)))]
+    check, ports = CHECKS[sys.argv[1]], sys.argv[2:]
+    if check is dicom:
+        ports += [each for each in os.environ.get("ROUTER_DICOM_TLS_PORTS", "").split(",") if each]
+    troubles = [trouble for port in ports if (trouble := check(int(port)))]
     print("; ".join(troubles) or "well")
     return 1 if troubles else 0
 

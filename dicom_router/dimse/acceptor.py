@@ -2,7 +2,8 @@
 
 The states are those of PS3.8 9.2 that an acceptor which answers by itself passes through:
 
-    Sta2   transport connected, waiting for A-ASSOCIATE-RQ     negotiation timeout, in total
+    Sta2   transport connected, waiting for A-ASSOCIATE-RQ,    negotiation timeout, in total
+           where TLS is asked for after its handshake
              A-ASSOCIATE-RQ   -> A-ASSOCIATE-AC, Sta6; or A-ASSOCIATE-RJ, Sta13
              other PDU        -> A-ABORT, Sta13
     Sta6   established                                         idle timeout, for each wait
@@ -20,6 +21,7 @@ command before the data set of the last one is complete is a protocol error (PS3
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -28,6 +30,7 @@ from typing import Literal, Protocol
 
 from dicom_router.dimse import command as dimse
 from dicom_router.dimse.associate import (
+    NO_REASON_GIVEN,
     AssociateAccept,
     AssociateRequest,
     PresentationContext,
@@ -42,6 +45,7 @@ from dicom_router.dimse.connection import (
     Connection,
     ConnectionLost,
     DeadlineExpired,
+    HandshakeFailed,
     Inbound,
     Stopping,
     StopSignal,
@@ -62,6 +66,7 @@ from dicom_router.dimse.pdu import (
 
 _log = logging.getLogger(__name__)
 
+_TLS_HANDSHAKE = 0x16  # the type of the record that every TLS connection begins with (RFC 8446 5.1)
 BUFFER_SIZE = 1 << 19  # bytes; one per association, and all that an association holds of an object
 MAX_FRAGMENTS = 512  # handed to one write, so that os.writev takes them (IOV_MAX is 1024)
 
@@ -137,10 +142,15 @@ class AssociationHandler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AssociationEnd:
-    """How it ended: `lost` without any PDU, `never-opened` if there was no association at all."""
+    """How it ended: `lost` without any PDU, `never-opened` if there was no association at all.
 
-    outcome: Literal["released", "aborted", "lost", "rejected", "never-opened"]
+    `not-secured`: TLS was asked for, and the handshake failed or plain DICOM came instead. One that
+    was rejected or not secured has the `request`, if one came.
+    """
+
+    outcome: Literal["released", "aborted", "lost", "rejected", "not-secured", "never-opened"]
     detail: str
+    request: AssociationRequest | None = None
 
 
 def serve_association(
@@ -148,15 +158,17 @@ def serve_association(
     handler: AssociationHandler,
     limits: AcceptorLimits,
     stopping: StopSignal | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AssociationEnd:
-    """Serve the association on an accepted socket, plain or TLS, to its end, and close the socket.
+    """Serve the association on an accepted socket to its end, and close the socket.
 
-    Once `stopping` is set, the message in hand is finished, within its grace, and the association
+    With `tls` its handshake comes first, and whoever speaks plain DICOM is rejected. Once
+    `stopping` is set, the message in hand is finished, within its grace, and the association
     aborted. What the peer does never raises; what the handler raises (an OSError of a sink apart)
     comes out of here after an A-ABORT.
     """
     with Connection(sock, limits.idle_timeout_seconds, stopping) as connection:
-        return _Acceptor(connection, handler, limits).serve()
+        return _Acceptor(connection, handler, limits, tls).serve()
 
 
 class _PeerAborted(Exception):
@@ -189,9 +201,14 @@ class _Acceptor:
     """The states above as methods; between messages `_context_id` and `_sink` are None."""
 
     def __init__(
-        self, connection: Connection, handler: AssociationHandler, limits: AcceptorLimits
+        self,
+        connection: Connection,
+        handler: AssociationHandler,
+        limits: AcceptorLimits,
+        tls: ssl.SSLContext | None,
     ) -> None:
         self._connection = connection
+        self._tls = tls
         self._handler = handler
         self._limits = limits
         self._inbound = Inbound(connection, BUFFER_SIZE, self._write_fragments)
@@ -225,7 +242,7 @@ class _Acceptor:
 
     def _end(
         self,
-        outcome: Literal["released", "aborted", "lost", "rejected"],
+        outcome: Literal["released", "aborted", "lost"],
         detail: str,
         last_words: bytes = b"",
     ) -> AssociationEnd:
@@ -235,21 +252,39 @@ class _Acceptor:
             self._connection.farewell(last_words)
         if sink is not None:
             sink.discard()
-        opened = self._established or outcome == "rejected"
-        return AssociationEnd(outcome if opened else "never-opened", detail)
+        return AssociationEnd(outcome if self._established else "never-opened", detail)
 
     # Sta2
 
     def _negotiate(self) -> AssociationEnd | None:
         """Answer the A-ASSOCIATE-RQ; how it ended if that is the end."""
         self._connection.deadline = monotonic() + self._limits.negotiation_timeout_seconds
+        try:
+            is_plain = self._tls is not None and not self._secure(self._tls)
+        except HandshakeFailed as error:
+            return AssociationEnd("not-secured", str(error))
         request = self._receive_request()
-        rejection = refusal(request) or self._handler.on_request(self._describe(request))
+        described = self._describe(request)
+        if is_plain:
+            self._connection.farewell(encode_rejection(NO_REASON_GIVEN))
+            return AssociationEnd("not-secured", "plain DICOM came instead of TLS", described)
+        rejection = refusal(request) or self._handler.on_request(described)
         if rejection:
-            return self._end("rejected", rejection.text, encode_rejection(rejection))
+            self._connection.farewell(encode_rejection(rejection))
+            return AssociationEnd("rejected", rejection.text, described)
         self._accept(request)
         self._connection.deadline = inf
         return None
+
+    def _secure(self, tls: ssl.SSLContext) -> bool:
+        """The TLS handshake; False, and nothing is read, if what comes is not the start of one."""
+        if self._connection.peek() != _TLS_HANDSHAKE:
+            return False
+        try:
+            self._connection.secure(tls)
+        except DeadlineExpired:
+            raise HandshakeFailed("the peer did not finish it in time") from None
+        return True
 
     def _receive_request(self) -> AssociateRequest:
         kind, length = self._inbound.header()

@@ -103,6 +103,7 @@ class Rejection:
         return f"{reason} ({_REJECT_RESULTS.get(self.result, f'result {self.result}')})"
 
 
+NO_REASON_GIVEN = Rejection(1, 1, 1)
 APPLICATION_CONTEXT_NOT_SUPPORTED = Rejection(1, 1, 2)
 CALLING_AE_TITLE_NOT_RECOGNIZED = Rejection(1, 1, 3)
 CALLED_AE_TITLE_NOT_RECOGNIZED = Rejection(1, 1, 7)

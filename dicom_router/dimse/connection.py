@@ -9,7 +9,8 @@ import select
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from types import TracebackType
@@ -31,6 +32,10 @@ class ConnectionLost(Exception):
 
 class DeadlineExpired(Exception):
     """Nothing could be read or written for as long as allowed."""
+
+
+class HandshakeFailed(Exception):
+    """TLS could not be agreed on; says why."""
 
 
 class Stopping(Exception):
@@ -101,7 +106,10 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket; over TLS the peer is told first, and not waited for."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            with suppress(OSError, ValueError):
+                self._socket.unwrap()
         self._socket.close()
 
     def peer_name(self) -> tuple[str, int]:
@@ -114,6 +122,59 @@ class Connection:
     def local_name(self) -> tuple[str, int]:
         """Address and port on this side; empty and 0 for a Unix socket."""
         return _address(self._socket.getsockname())
+
+    def peek(self) -> int:
+        """The next byte of a plain connection, waiting for it; it stays to be read."""
+        while True:
+            self._require_time()
+            try:
+                found = self._socket.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                self.wait(select.POLLIN)
+                continue
+            except OSError as error:
+                raise ConnectionLost(_describe(error)) from error
+            if not found:
+                raise ConnectionLost("the connection was closed")
+            return found[0]
+
+    def secure(self, context: ssl.SSLContext, host: str | None = None) -> None:
+        """The TLS handshake: as the client of `host`, or without one as the server.
+
+        Raises HandshakeFailed; the connection is of no use then.
+        """
+        try:
+            secured = context.wrap_socket(
+                self._socket,
+                server_side=host is None,
+                server_hostname=host,
+                do_handshake_on_connect=False,
+            )
+        except (OSError, ValueError) as error:  # the peer is gone; no name that TLS knows
+            raise HandshakeFailed(str(error)) from error
+        self._socket = secured
+        try:
+            self._shake_hands(secured)
+        except HandshakeFailed:
+            self._socket = socket.socket(fileno=secured.detach())
+            with suppress(OSError):  # the peer may be gone
+                self._socket.shutdown(socket.SHUT_WR)
+            self._linger()  # or TCP might discard the alert that tells the peer why
+            raise
+
+    def _shake_hands(self, secured: ssl.SSLSocket) -> None:
+        while True:
+            self._require_time()
+            try:
+                return secured.do_handshake()
+            except ssl.SSLWantReadError:
+                self.wait(select.POLLIN)
+            except ssl.SSLWantWriteError:
+                self.wait(select.POLLOUT)
+            except OSError as error:
+                if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                    raise HandshakeFailed(_tls_trouble(error)) from error
+                raise HandshakeFailed("the peer broke off in the middle of it") from error
 
     def receive_into(self, view: memoryview) -> int:
         """Read at least one byte into `view`, waiting for it; how many."""
@@ -164,11 +225,14 @@ class Connection:
 
         Closing at once, with bytes of the peer unread, would make TCP discard that PDU.
         """
+        self._linger([last_pdu])
+
+    def _linger(self, last_words: Sequence[Bytes] = ()) -> None:
         self._stopping, self._stopped_at = None, inf
         self.deadline = monotonic() + _LINGER_SECONDS
         scratch = memoryview(bytearray(1 << 16))
         try:
-            self.send([last_pdu])
+            self.send(list(last_words))
             while True:
                 self.receive_into(scratch)
         except (ConnectionLost, DeadlineExpired):
@@ -176,6 +240,8 @@ class Connection:
 
     def wait(self, events: int) -> int:
         """Wait until the socket is ready for one of the poll `events`; for which."""
+        if events & select.POLLIN and self._has_decrypted():
+            return select.POLLIN
         limit = min(self.timeout, self._require_time())
         poller = select.poll()
         poller.register(self._socket, events)
@@ -200,6 +266,10 @@ class Connection:
         if left > 0:
             return left
         raise Stopping if limit == stop else DeadlineExpired
+
+    def _has_decrypted(self) -> bool:
+        """Whether TLS holds bytes that the socket, which is polled, has already given it."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _write(self, buffers: list[Bytes]) -> int:
         return self._socket.sendmsg(buffers[:_MAX_VECTOR])
@@ -308,7 +378,28 @@ def _address(name: object) -> tuple[str, int]:
 
 
 def _describe(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return _tls_trouble(error)  # TLS 1.3 may refuse a certificate after the handshake
     return f"the connection broke: {error.strerror or error}"
+
+
+_TLS_TROUBLES = {
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the peer presents no certificate, and one is demanded",
+    "NO_SHARED_CIPHER": "the peer offers no cipher suite that is allowed",
+    "UNSUPPORTED_PROTOCOL": "the peer offers only TLS versions older than 1.2",
+    "WRONG_VERSION_NUMBER": "what the peer speaks is not TLS",
+    "HTTP_REQUEST": "what the peer speaks is HTTP",
+}
+
+
+def _tls_trouble(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the peer's certificate is not accepted: {error.verify_message.rstrip('.')}"
+    reason = error.reason or "no reason given"
+    if "_ALERT_" in reason:
+        said = reason.partition("_ALERT_")[2].replace("_", " ").lower()
+        return f"the peer does not agree to TLS: {said}"
+    return _TLS_TROUBLES.get(reason, f"TLS: {reason.replace('_', ' ').lower()}")
 
 
 def _invalid(text: str) -> ProtocolError:

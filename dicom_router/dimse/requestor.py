@@ -44,6 +44,7 @@ from dicom_router.dimse.connection import (
     Connection,
     ConnectionLost,
     DeadlineExpired,
+    HandshakeFailed,
     Inbound,
     Stopping,
     StopSignal,
@@ -142,8 +143,9 @@ class Association:
         Raises PeerError, ValueError for too many contexts, and Stopped once `stopping` is set.
         """
         proposed = pair_contexts(contexts)
-        sock = _connect(peer, timeouts, tls)
-        connection = Connection(sock, timeouts.stall_seconds, stopping)
+        connection = Connection(_connect(peer, timeouts), timeouts.stall_seconds, stopping)
+        if tls:
+            _secure(connection, peer, timeouts, tls)
         association = cls(connection, peer, timeouts)
         request = AssociateRequest(
             called_ae_title=peer.ae_title,
@@ -440,11 +442,9 @@ class Association:
         return ""
 
 
-def _connect(
-    peer: PeerAddress, timeouts: RequestorTimeouts, tls: ssl.SSLContext | None
-) -> socket.socket:
+def _connect(peer: PeerAddress, timeouts: RequestorTimeouts) -> socket.socket:
     try:
-        sock = socket.create_connection((peer.host, peer.port), timeouts.connect_seconds)
+        return socket.create_connection((peer.host, peer.port), timeouts.connect_seconds)
     except (socket.gaierror, UnicodeError) as error:
         text = f"the host name of {peer} is not known: is it right, and does DNS work here?"
         raise PeerError(text, "unreachable", "dns") from error
@@ -460,22 +460,24 @@ def _connect(
     except OSError as error:
         text = f"{peer} cannot be reached: {error.strerror or error}"
         raise PeerError(text, "unreachable", "connect") from error
-    return _secure(sock, peer, timeouts, tls) if tls else sock
 
 
 def _secure(
-    sock: socket.socket, peer: PeerAddress, timeouts: RequestorTimeouts, tls: ssl.SSLContext
-) -> socket.socket:
-    sock.settimeout(timeouts.negotiation_seconds)
+    connection: Connection, peer: PeerAddress, timeouts: RequestorTimeouts, tls: ssl.SSLContext
+) -> None:
+    connection.deadline = monotonic() + timeouts.negotiation_seconds
     try:
-        return tls.wrap_socket(sock, server_hostname=peer.host)
-    except TimeoutError as error:
+        connection.secure(tls, peer.host)
+    except HandshakeFailed as error:
+        connection.close()
+        raise PeerError(f"no TLS connection with {peer}: {error}", "unreachable", "tls") from error
+    except DeadlineExpired as error:
+        connection.close()
         text = f"{peer} did not finish the TLS handshake: does it speak TLS on this port?"
         raise PeerError(text, "timeout", "tls") from error
-    except OSError as error:
-        text = f"no TLS connection with {peer}: {error.strerror or error}"
-        raise PeerError(text, "unreachable", "tls") from error
-    # wrap_socket has closed the socket when it raises
+    except Stopping as error:
+        connection.close()
+        raise Stopped(f"stopped before the TLS handshake with {peer} was over") from error
 
 
 def _read_exactly(descriptor: int, view: memoryview, offset: int) -> None:

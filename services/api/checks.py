@@ -1,7 +1,10 @@
 """Whether all is well: for orchestrators (ready, or why not) and for people (what to do)."""
 
+from datetime import timedelta
+
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.migrations import require_current
+from dicom_router.tls import TlsFiles, is_good_until
 from services.api.context import Context
 from services.api.queries import destinations as queries
 from services.api.queries import studies
@@ -10,6 +13,11 @@ from services.api.targets import HOW_TO_SET_ONE, NO_DESTINATION
 
 _GIBIBYTE = 1 << 30
 _LEAST_FREE_BYTES = 2 * _GIBIBYTE
+_EXPIRES_SOON = timedelta(days=30)
+_TAKEN_UP = {
+    "dicom-tls": "it is used from the next connection on",
+    "http-tls": "then restart the api",
+}
 
 
 def not_ready(context: Context) -> list[str]:
@@ -21,7 +29,7 @@ def not_ready(context: Context) -> list[str]:
 
 def diagnose(context: Context) -> list[Check]:
     """Every check. Those that need the database are left out while it is away."""
-    found = [_database(context), _broker(context), _disk(context)]
+    found = [_database(context), _broker(context), _disk(context), *_certificates(context)]
     if found[0].status == CheckStatus.OK:
         found += [*_destinations(context), _attention(context)]
     return found
@@ -84,6 +92,41 @@ def _disk(context: Context) -> Check:
         detail=f"{space.free / _GIBIBYTE:.1f} of {space.total / _GIBIBYTE:.1f} GiB are free"
         + ("; images are refused (A700)" if short else ""),
         fix="" if status == CheckStatus.OK else "Make room, or shorten ROUTER_RETENTION_HOURS",
+    )
+
+
+def _certificates(context: Context) -> list[Check]:
+    """Those that are set, judged by the files as they are now."""
+    found, settings = [], context.settings
+    dicom = context.tls_files
+    if dicom.certificate or dicom.authorities:
+        found.append(_certificate(context, "dicom-tls", "Certificates of DICOM over TLS", dicom))
+    if settings.http_tls_cert:
+        files = TlsFiles(settings.http_tls_cert, settings.http_tls_key, None, "ROUTER_HTTP_TLS")
+        found.append(_certificate(context, "http-tls", "Certificate of HTTPS", files))
+    return found
+
+
+def _certificate(context: Context, name: str, title: str, files: TlsFiles) -> Check:
+    try:
+        end, path = is_good_until(files)
+    except ConfigurationError as error:
+        return Check(
+            id=name,
+            title=title,
+            status=CheckStatus.FAIL,
+            detail=str(error),
+            fix="Put files in place that go together and that the router's user may read; what was "
+            "loaded before is used until then, but not after a restart",
+        )
+    left = end - context.clock()
+    soon, over = left < _EXPIRES_SOON, left <= timedelta(0)
+    return Check(
+        id=name,
+        title=title,
+        status=CheckStatus.FAIL if over else CheckStatus.WARN if soon else CheckStatus.OK,
+        detail=f"{path} {'expired' if over else 'is good until'} {end:%Y-%m-%d %H:%M} UTC",
+        fix=f"Put a new certificate in the place of {path}; {_TAKEN_UP[name]}" if soon else "",
     )
 
 

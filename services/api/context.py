@@ -17,6 +17,7 @@ from dicom_router.dimse import StopSignal
 from dicom_router.events import Payload, message
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.settings import Settings
+from dicom_router.tls import TlsFiles
 from services.api.access import COOKIE, Access, Principal, Role, not_signed_in
 from services.api.feed import Feed
 from services.api.problems import Problem
@@ -44,6 +45,11 @@ class Context:
     source: str  # of the messages it publishes: `api@host:pid`
     ready_checks: Sequence[ReadyCheck] = ()
     stopping: StopSignal = field(default_factory=StopSignal)
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        """With which peers are reached over TLS."""
+        return TlsFiles.of_dicom(self.settings)
 
     @contextmanager
     def change(self) -> Iterator["Change"]:

@@ -1,6 +1,5 @@
 """C-ECHO to a peer, told as the stage it came to; what goes wrong there is no error here."""
 
-import ssl
 import time
 
 from dicom_router.dimse import (
@@ -13,6 +12,8 @@ from dicom_router.dimse import (
     Stopped,
     StopSignal,
 )
+from dicom_router.errors import ConfigurationError
+from dicom_router.tls import TlsFiles, client_context
 from services.api.schemas import EchoResult, EchoStage
 
 _IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"  # which every peer must take (PS3.5 10.1)
@@ -22,15 +23,17 @@ _TIMEOUTS = RequestorTimeouts(
 )
 
 
-def echo(peer: PeerAddress, *, tls: bool, stopping: StopSignal) -> EchoResult:
-    """Open an association for Verification, send a C-ECHO, release."""
-    security = ssl.create_default_context() if tls else None
+def echo(peer: PeerAddress, *, tls: TlsFiles | None, stopping: StopSignal) -> EchoResult:
+    """Open an association for Verification, over TLS if there is `tls`, send a C-ECHO, release."""
     contexts = [(VERIFICATION, _IMPLICIT_VR_LITTLE_ENDIAN)]
     began = time.perf_counter()
     try:
+        security = client_context(tls) if tls else None
         with Association.open(peer, contexts, _TIMEOUTS, security, stopping) as association:
             status = association.echo()
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    except ConfigurationError as error:
+        return _failed(EchoStage.TLS, str(error))
     except PeerError as error:
         return _failed(EchoStage(error.stage), str(error))
     except ContextNotAccepted:

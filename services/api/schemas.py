@@ -243,7 +243,9 @@ class DestinationSettings(_Given):
     )
     enabled: bool = Field(True, description="false: nothing new is owed to it.")
     paused: bool = Field(False, description="true: deliveries are made and wait.")
-    tls: bool = False
+    tls: bool = Field(
+        False, description="DICOM over TLS; its certificate has to name `host` (docs/install.md)."
+    )
 
 
 class NewDestination(DestinationSettings):
@@ -331,6 +333,7 @@ class EchoTarget(_Given):
     host: Host
     port: Port = Field(examples=[104])
     ae_title: Title = Field(examples=["PACS"])
+    tls: bool = Field(False, description="DICOM over TLS.")
 
 
 class EchoStage(StrEnum):

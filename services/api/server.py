@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from dicom_router.errors import ConfigurationError
 from dicom_router.settings import Settings
+from dicom_router.tls import SUITES
 
 _BACKLOG = 512
 _GRACE_SECONDS = 5  # for requests in hand when the server stops; an echo takes up to 4
@@ -66,6 +67,7 @@ class Server:
             server_header=False,
             ssl_certfile=settings.http_tls_cert,
             ssl_keyfile=settings.http_tls_key,
+            ssl_ciphers=SUITES,  # uvicorn's own choice are those of TLS 1.0
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         try:

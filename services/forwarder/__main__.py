@@ -15,6 +15,7 @@ from dicom_router.outbox import OutboxRelay
 from dicom_router.queues import FORWARDER_COMMANDS, STUDY_COMPLETE
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
+from dicom_router.tls import Reloading, TlsFiles, client_context
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations, Worker
 from services.forwarder.handlers import Handlers
@@ -125,7 +126,12 @@ def build(
     archive = Archive(settings.data_dir)
     sender = Sender(archive, deliveries, outages, writer.stopping, timeouts, pace.check)
     new_worker = partial(
-        Worker, writer=writer, sender=sender, own_ae_title=settings.ae_title, every=pace.work
+        Worker,
+        writer=writer,
+        sender=sender,
+        tls=Reloading(TlsFiles.of_dicom(settings), client_context),
+        own_ae_title=settings.ae_title,
+        every=pace.work,
     )
     destinations = Destinations(bus, writer, new_worker)
     parts = Parts(Owing(writer), deliveries, outages, destinations)

@@ -23,6 +23,7 @@ from dicom_router.events import DeliveryDue, Message, expect
 from dicom_router.log import Log, get_logger
 from dicom_router.queues import delivery_queue
 from dicom_router.tasks import Task
+from dicom_router.tls import Reloading
 from services.forwarder import queries
 from services.forwarder.outages import reason_of
 from services.forwarder.queries import Claim, Standing
@@ -50,9 +51,16 @@ class Worker:
     """Sends to one destination, one delivery at a time; a thread of its own."""
 
     def __init__(
-        self, name: str, writer: Writer, sender: Sender, own_ae_title: str, every: float
+        self,
+        name: str,
+        writer: Writer,
+        sender: Sender,
+        tls: Reloading,
+        own_ae_title: str,
+        every: float,
     ) -> None:
         self.name = name
+        self._tls = tls
         self._writer, self._sender = writer, sender
         self._deliveries, self._outages = sender.deliveries, sender.outages
         self._own_ae_title = own_ae_title
@@ -147,7 +155,7 @@ class Worker:
                 self._deliveries.started(claim)
 
         log.info(Log.DELIVERY_STARTED, delivery=claim.delivery_id, images=len(claim.items))
-        peer, tls = self._peer(work.destination), _tls(work.destination)
+        peer, tls = self._peer(work.destination), self._security(work.destination)
         attempt = Attempt(self._sender, claim, peer, tls, on_answer)
         end = attempt.run()
         if end.why is Why.TRIED:
@@ -175,7 +183,7 @@ class Worker:
             self._peer(destination),
             [context],
             self._sender.timeouts,
-            _tls(destination),
+            self._security(destination),
             self._sender.stopping.signal,
         ) as association:
             if context in association.accepted:
@@ -185,9 +193,8 @@ class Worker:
         calling = destination.calling_ae_title or self._own_ae_title
         return PeerAddress(destination.host, destination.port, destination.ae_title, calling)
 
-
-def _tls(destination: Standing) -> ssl.SSLContext | None:
-    return ssl.create_default_context() if destination.tls else None
+    def _security(self, destination: Standing) -> ssl.SSLContext | None:
+        return self._tls.current() if destination.tls else None
 
 
 class Destinations:

@@ -20,10 +20,12 @@ from dicom_router.events import COMMANDS_EXCHANGE, SenderChanged
 from dicom_router.log import Log, configure_logging, get_logger
 from dicom_router.settings import Settings, load_settings
 from dicom_router.tasks import Task
+from dicom_router.tls import Reloading, TlsFiles, server_context
 from services.receiver.callers import KnownSender
 from services.receiver.listener import Listener, Places, bind
 from services.receiver.queries import known_senders
 from services.receiver.reception import Place
+from services.receiver.refusals import Refusals
 
 _SENDERS_EVERY_SECONDS = 10.0
 _RESTART_PAUSE_SECONDS = 1.0
@@ -42,6 +44,7 @@ class Receiver:
         database: Database,
         bus: Bus,
         sockets: Sequence[socket.socket],
+        tls: Reloading | None,
         worker: int,
     ) -> None:
         receiver = f"{socket.gethostname()}-{worker}"
@@ -60,7 +63,9 @@ class Receiver:
                 senders=lambda: self._senders,
                 enter=places.enter,
                 leave=places.leave,
+                refusals=Refusals(),
             ),
+            tls,
         )
         self._watch = Task("known-senders", self.read_senders, every=_SENDERS_EVERY_SECONDS)
 
@@ -98,7 +103,9 @@ def build(
     worker: int = 1,
 ) -> Receiver:
     """A receiver on these listening sockets, or on ones of its own."""
-    return Receiver(settings, database, bus, sockets or bind(settings), worker)
+    files = TlsFiles.of_dicom(settings)
+    tls = Reloading(files, server_context) if settings.dicom_tls_ports else None
+    return Receiver(settings, database, bus, sockets or bind(settings), tls, worker)
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from dicom_router.dimse import AcceptorLimits, AssociationEnd, StopSignal, serve
 from dicom_router.errors import ConfigurationError
 from dicom_router.log import Log, get_logger
 from dicom_router.settings import Settings
+from dicom_router.tls import Reloading
 from services.receiver.reception import Place, Reception
 
 _BACKLOG = 128
@@ -24,7 +25,9 @@ def bind(settings: Settings) -> list[socket.socket]:
     Without SO_REUSEPORT: a second router started by mistake must fail, not steal images.
     """
     bound: list[socket.socket] = []
-    for port in settings.dicom_ports:
+    ports = [("ROUTER_DICOM_PORTS", port) for port in settings.dicom_ports]
+    ports += [("ROUTER_DICOM_TLS_PORTS", port) for port in settings.dicom_tls_ports]
+    for variable, port in ports:
         family = socket.AF_INET6 if ":" in settings.dicom_host else socket.AF_INET
         try:
             listening = socket.create_server(
@@ -34,7 +37,7 @@ def bind(settings: Settings) -> list[socket.socket]:
             for each in bound:
                 each.close()
             raise ConfigurationError(
-                f"ROUTER_DICOM_PORTS: port {port} on {settings.dicom_host} can't be used "
+                f"{variable}: port {port} on {settings.dicom_host} can't be used "
                 f"({error.strerror or error}): is another program listening there?"
             ) from error
         listening.setblocking(False)
@@ -66,9 +69,12 @@ class Places:
 class Listener:
     """Accepts connections until it is stopped; sockets may be shared with other workers."""
 
-    def __init__(self, sockets: Sequence[socket.socket], place: Place) -> None:
+    def __init__(
+        self, sockets: Sequence[socket.socket], place: Place, tls: Reloading | None
+    ) -> None:
         settings = place.settings
-        self._sockets, self._place = sockets, place
+        self._sockets, self._place, self._tls = sockets, place, tls
+        self._tls_ports = frozenset(settings.dicom_tls_ports)
         self._limits = AcceptorLimits(
             negotiation_timeout_seconds=settings.dicom_negotiation_timeout_seconds,
             idle_timeout_seconds=settings.dicom_idle_timeout_seconds,
@@ -108,7 +114,7 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         try:
-            connection, _address = listening.accept()
+            connection, address = listening.accept()
         except BlockingIOError:  # another worker was quicker
             return
         except OSError as error:  # the peer is gone already, or there are no descriptors left
@@ -116,11 +122,14 @@ class Listener:
             time.sleep(_ACCEPT_PAUSE_SECONDS)  # or a process out of descriptors would spin
             return
         connection.setblocking(True)
-        self._hand_over(connection)
+        is_tls = listening.getsockname()[1] in self._tls_ports
+        self._hand_over(connection, str(address[0]), self._tls if is_tls else None)
 
-    def _hand_over(self, connection: socket.socket) -> None:
+    def _hand_over(self, connection: socket.socket, address: str, tls: Reloading | None) -> None:
         """Give a connection a thread of its own, or close it when there is none to be had."""
-        thread = threading.Thread(target=self._serve, args=(connection,), name="association")
+        thread = threading.Thread(
+            target=self._serve, args=(connection, address, tls), name="association"
+        )
         with self._lock:
             self._connections[thread] = connection
         try:
@@ -132,12 +141,13 @@ class Listener:
             log.error(Log.ASSOCIATION_REJECTED, why=str(error))  # noqa: TRY400 - says it all
             time.sleep(_ACCEPT_PAUSE_SECONDS)
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, address: str, tls: Reloading | None) -> None:
         """One association, at the boundary of its thread: it must not end the others."""
-        reception = Reception(self._place)
+        reception = Reception(self._place, address)
         end = AssociationEnd("lost", "the receiver failed")
         try:
-            end = serve_association(connection, reception, self._limits, self._stopping)
+            context = tls.current() if tls else None
+            end = serve_association(connection, reception, self._limits, self._stopping, context)
         except Exception:  # a bug of ours, told; the peer has had its A-ABORT
             log.exception(Log.SERVICE_FAILED, association_id=reception.association_id)
         try:

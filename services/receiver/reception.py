@@ -38,6 +38,7 @@ from dicom_router.log import Log, get_logger
 from dicom_router.part10 import FileMeta
 from dicom_router.settings import Settings
 from services.receiver.callers import KnownSender, refusal
+from services.receiver.refusals import Refusals
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -56,6 +57,7 @@ class Place:
     # Takes a place among the associations, and gives it back; False when there is none left.
     enter: Callable[[], bool]
     leave: Callable[[], None]
+    refusals: Refusals
 
 
 def lacks_space(space: Space, least_percent: float) -> bool:
@@ -66,8 +68,8 @@ def lacks_space(space: Space, least_percent: float) -> bool:
 class Reception:
     """The handler of one association; see `dicom_router.dimse.AssociationHandler`."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, place: Place, peer_address: str) -> None:
+        self._place, self._peer_address = place, peer_address
         self.association_id = secrets.token_hex(8)
         self._opened_at = datetime.now(UTC)
         self._request: AssociationRequest | None = None
@@ -88,7 +90,6 @@ class Reception:
             log.info(Log.ASSOCIATION_ACCEPTED, **self._who())
         else:
             self._refused_because = why
-            log.warning(Log.ASSOCIATION_REJECTED, why=why, **self._who())
         return rejection
 
     def on_store(self, request: StoreRequest) -> StoreSink:
@@ -110,8 +111,8 @@ class Reception:
         if self._accepted:
             self._place.leave()
             self._announce_end(end)
-        elif self._request is not None and self._refused_because:
-            self._announce_rejection(self._request)
+        elif end.outcome in ("rejected", "not-secured"):
+            self._tell_refusal(end)
 
     # -- what its sinks tell -------------------------------------------------------------------
 
@@ -220,19 +221,25 @@ class Reception:
             id_=f"{self.association_id}-end",
         )
 
-    def _announce_rejection(self, who: AssociationRequest) -> None:
-        self._publish(
-            AssociationRejected(
-                receiver=self._place.receiver,
-                association_id=self.association_id,
-                calling_ae_title=who.calling_ae_title,
-                called_ae_title=who.called_ae_title,
-                peer_address=who.peer_address,
-                at=self._opened_at,
-                why=self._refused_because,
-            ),
-            id_=f"{self.association_id}-rejected",
+    def _tell_refusal(self, end: AssociationEnd) -> None:
+        """In the log and on record: who, from where and why, unless it was told just now."""
+        who = end.request
+        calling = who.calling_ae_title if who else ""
+        called = who.called_ae_title if who else ""
+        why = self._refused_because or _reason(end)
+        if not self._place.refusals.is_news((self._peer_address, calling, called, why)):
+            return
+        event = AssociationRejected(
+            receiver=self._place.receiver,
+            association_id=self.association_id,
+            calling_ae_title=calling,
+            called_ae_title=called,
+            peer_address=self._peer_address,
+            at=self._opened_at,
+            why=why,
         )
+        log.warning(Log.ASSOCIATION_REJECTED, **event.model_dump(exclude={"receiver", "at"}))
+        self._publish(event, id_=f"{self.association_id}-rejected")
 
     def _publish(
         self,
@@ -339,6 +346,15 @@ def _status_of(error: OSError) -> StoreStatus:
     if error.errno in _FULL:
         return StoreStatus(OUT_OF_RESOURCES, "The disk is full")
     return StoreStatus(PROCESSING_FAILURE, "The object could not be written to disk")
+
+
+def _reason(end: AssociationEnd) -> str:
+    """Why an association was refused of which nobody asked us."""
+    if end.outcome == "rejected":
+        return end.detail
+    if end.request:
+        return f"{end.detail}: switch TLS on at the sender, or let it send to a plain port"
+    return f"the TLS handshake failed: {end.detail}"
 
 
 def _authority(address: str) -> str:

@@ -36,7 +36,7 @@ def variable(name: str, field: FieldInfo) -> str:
 def shown(default: Any) -> str:
     """A default as the table has it."""
     value = default.get_secret_value() if isinstance(default, SecretStr) else default
-    if value in ("", None):
+    if value in ("", None, ()):
         return "unset"
     if isinstance(value, Path):
         return f"`./{value}`"

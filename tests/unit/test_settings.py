@@ -92,3 +92,45 @@ def test_half_a_target_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TARGET_HOST", "pacs")
     with pytest.raises(ConfigurationError, match="belong together"):
         load_settings()
+
+
+TLS = {
+    "ROUTER_DICOM_TLS_PORTS": "2762,2763",
+    "ROUTER_DICOM_TLS_CERT": "cert.pem",
+    "ROUTER_DICOM_TLS_KEY": "key.pem",
+}
+
+
+def test_ports_for_tls_are_given_with_their_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in TLS.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().dicom_tls_ports == (2762, 2763)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("ROUTER_DICOM_TLS_KEY", "", "ROUTER_DICOM_TLS_CERT and ROUTER_DICOM_TLS_KEY belong"),
+        ("ROUTER_DICOM_TLS_CERT", "", "ROUTER_DICOM_TLS_CERT and ROUTER_DICOM_TLS_KEY belong"),
+        (
+            "ROUTER_DICOM_TLS_PORTS",
+            "11112",
+            "ROUTER_DICOM_TLS_PORTS=11112 is in ROUTER_DICOM_PORTS",
+        ),
+        ("ROUTER_DICOM_TLS_PORTS", "tls", "ROUTER_DICOM_TLS_PORTS=tls is not allowed"),
+    ],
+)
+def test_settings_of_tls_that_contradict_are_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    for name, given in (TLS | {variable: value}).items():
+        monkeypatch.setenv(name, given)
+    with pytest.raises(ConfigurationError, match=told) as refused:
+        load_settings()
+    assert "\n" not in str(refused.value)
+
+
+def test_ports_for_tls_need_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_DICOM_TLS_PORTS", "2762")
+    with pytest.raises(ConfigurationError, match="needs ROUTER_DICOM_TLS_CERT"):
+        load_settings()

@@ -117,7 +117,7 @@ def echo_destination(api: Api, _who: Operator, name: str) -> EchoResult:
     row = found.row
     ours = row.calling_ae_title or api.settings.ae_title
     peer = PeerAddress(row.host, row.port, row.ae_title, ours)
-    return echo(peer, tls=row.tls, stopping=api.stopping)
+    return echo(peer, tls=api.tls_files if row.tls else None, stopping=api.stopping)
 
 
 def _shown(session: Session, name: str) -> Destination:

@@ -41,7 +41,7 @@ def close_session(_who: Viewer, response: Response) -> None:
 def echo_any(api: Api, _who: Operator, target: EchoTarget) -> EchoResult:
     """C-ECHO to a peer that need not be known; tells the stage it failed at."""
     peer = PeerAddress(target.host, target.port, target.ae_title, api.settings.ae_title)
-    return echo(peer, tls=False, stopping=api.stopping)
+    return echo(peer, tls=api.tls_files if target.tls else None, stopping=api.stopping)
 
 
 @router.get("/diagnostics", tags=["diagnostics"], summary="Is all well, and what to do if not")

@@ -98,7 +98,7 @@ def echo_sender(api: Api, _who: Operator, name: str) -> EchoResult:
     if not row.host or row.port is None:
         raise Problem(409, f"Where {name!r} listens is not known: give it a host and a port (PUT).")
     peer = PeerAddress(row.host, row.port, row.ae_title, api.settings.ae_title)
-    return echo(peer, tls=False, stopping=api.stopping)
+    return echo(peer, tls=None, stopping=api.stopping)
 
 
 def _unknown(name: str) -> Problem:

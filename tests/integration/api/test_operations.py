@@ -186,6 +186,21 @@ def test_a_certificate_that_is_none_is_said_in_one_line(database: Database, tmp_
         service.start()
 
 
+def test_https_is_as_strict_as_dicom_over_tls(
+    database: Database, tmp_path: Path, certificate: tuple[Path, Path]
+) -> None:
+    files: dict[str, Any] = {"http_tls_cert": certificate[0], "http_tls_key": certificate[1]}
+    with running(database, tmp_path / "data", **files) as api:
+        for suite, taken in (
+            ("ECDHE-ECDSA-AES128-GCM-SHA256", True),
+            ("ECDHE-ECDSA-AES128-SHA", False),
+        ):
+            where = ["-connect", f"127.0.0.1:{api.settings.http_port}"]
+            command = ["openssl", "s_client", *where, "-tls1_2", "-cipher", suite]
+            done = subprocess.run(command, input=b"", capture_output=True, check=False, timeout=30)
+            assert (done.returncode == 0) == taken, suite
+
+
 def test_the_openapi_document_is_sound(api: Api) -> None:
     document = api.client.get("/api/openapi.json").json()
     assert document["openapi"].startswith("3.1")
