@@ -130,8 +130,9 @@ def test_the_third_abort_at_an_image_is_its_own_failure(world: World, pacs: Pacs
     poison = study.images[2]
     pacs.aborts_at = {poison.sop_instance_uid}
     world.start()
+    eventually(world.outage, "the first abort")
     world.pass_time(lambda: len(pacs.has()) == 5, "the others, once one got through", most=35)
-    world.pass_time(lambda: _attempted(world, study, 1), "its own failure", most=65)
+    world.pass_time(lambda: _attempted(world, study, 1), "its own failure", most=120)
     instance = world.instances(world.delivery(study))[poison.receipt_id]
     assert (instance.aborts, instance.attempts) == (3, 1)
     world.pass_time(world.dead_letters, "the dead letter", most=1000, step=60)
