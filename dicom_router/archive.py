@@ -28,7 +28,7 @@ _MOST_PART_CHARACTERS = 64
 _MOST_NAME_BYTES = 240
 _IOV_MAX = 1024  # the most buffers that one writev takes (Linux)
 _TEMPORARY = ".part"
-_STALE_TEMPORARY_SECONDS = 24 * 3600.0
+_STALE_TEMPORARY_SECONDS = 3600.0  # a file that is still being written would be written again
 
 
 class DiskTrouble(Unavailable):
@@ -275,9 +275,10 @@ class Archive:
             path.unlink(missing_ok=True)
 
     def drop_stale_temporaries(self, now: float) -> int:
-        """Remove temporary files that no one has written to for a day; how many."""
+        """Remove temporary files that no one has written to for an hour; how many."""
         dropped = 0
-        for folder in (self.root, *_folders(self.root / SPOOL), *_folders(self.root / QUARANTINE)):
+        own = (self.root, self.root / OLDER_HISTORY, self.root / QUARANTINE)
+        for folder in (*own, *_folders(self.root / SPOOL)):
             for path in folder.glob(f".*{_TEMPORARY}"):
                 with suppress(FileNotFoundError):
                     if now - path.lstat().st_mtime > _STALE_TEMPORARY_SECONDS:
@@ -307,6 +308,21 @@ class Archive:
     def study_file(self, folder: str, name: str) -> Path:
         """The path of a file in a study's folder."""
         return self.root / folder / name
+
+    def study_files(self, folder: str) -> dict[str, float]:
+        """The plain files in a study's folder, each with the time it was last written to.
+
+        Hidden ones are left out, as an NFS server's are; a folder that is not there has none.
+        """
+        try:
+            with os.scandir(self.root / folder) as entries:
+                return {
+                    entry.name: entry.stat(follow_symlinks=False).st_mtime
+                    for entry in entries
+                    if entry.name[0] != "." and entry.is_file(follow_symlinks=False)
+                }
+        except FileNotFoundError:
+            return {}
 
     def receipt_in(self, path: Path) -> str | None:
         """The receipt whose bytes a file holds, by its meta: empty if it does not say.

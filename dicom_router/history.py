@@ -10,6 +10,15 @@ def stamp(at: datetime) -> str:
     return f"{at.astimezone():%Y%m%d_%H%M%S}"
 
 
+def moment(stamp_: str) -> datetime | None:
+    """A local `YYYYMMDD_HHMMSS` as a moment in time; None if it is not exactly that."""
+    try:
+        found = datetime.strptime(stamp_, "%Y%m%d_%H%M%S").astimezone()
+    except (ValueError, OverflowError):
+        return None
+    return found if len(stamp_) == 15 and found.year >= 1900 else None
+
+
 def history_entry(study: Study) -> dict[str, str | int | bool | None]:
     """A study's entry, with these keys and these types and no others."""
     return {

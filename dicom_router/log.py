@@ -48,6 +48,8 @@ class Log(StrEnum):
     STUDY_COMPLETE = "study.complete"
     STUDY_DELETED = "study.deleted"
     FOLDER_NOT_EMPTY = "folder.not-empty"
+    FOLDER_RESTORED = "folder.restored"
+    FOLDER_UNKNOWN_FILES = "folder.unknown-files"
     TAKEOVER = "takeover"
 
     STUDY_ROUTED = "study.routed"

@@ -29,7 +29,7 @@ class Router:
     def __init__(self, settings: Settings, database: Database, bus: Bus) -> None:
         receiver = build_receiver(settings, database, bus)
         organizer = build_organizer(settings, database, bus)
-        forwarder = build_forwarder(settings, database, bus)
+        forwarder = build_forwarder(settings, database, bus, alone=database.is_sqlite)
         api = build_api(settings, database, bus, ready_checks=(_swept(organizer),))
         self._services: tuple[process.Service, ...] = (receiver, organizer, forwarder, api)
 

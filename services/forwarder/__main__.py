@@ -56,9 +56,17 @@ class Forwarder:
     """One forwarder; any number of them may share the queues, the database and the folder."""
 
     def __init__(
-        self, bus: Bus, writer: Writer, parts: Parts, relay: OutboxRelay, pace: Pace
+        self,
+        bus: Bus,
+        writer: Writer,
+        parts: Parts,
+        relay: OutboxRelay,
+        pace: Pace,
+        *,
+        alone: bool,
     ) -> None:
         self._bus, self._stopping, self._relay = bus, writer.stopping, relay
+        self._deliveries, self._alone = parts.deliveries, alone
         self._destinations = parts.destinations
         sweep = Sweep(writer, parts.owing, parts.deliveries, parts.destinations)
         self._sweep_task = Task("sweep", sweep.run, every=pace.sweep)
@@ -81,6 +89,8 @@ class Forwarder:
 
     def start(self) -> None:
         """Begin to work: first the queues of the destinations, so that no wake-up misses them."""
+        if self._alone:
+            self._deliveries.take_over()
         self._destinations.reload()
         for task in self._tasks:
             task.start()
@@ -114,8 +124,12 @@ def build(
     clock: Clock = utcnow,
     pace: Pace = _PACE,
     timeouts: RequestorTimeouts = _TIMEOUTS,
+    alone: bool = False,
 ) -> Forwarder:
-    """A forwarder that works with these; `clock` decides what is due, `pace` how often it looks."""
+    """A forwarder that works with these; `clock` decides what is due, `pace` how often it looks.
+
+    `alone`: no other works on this database, so that what a killed one held need not be waited for.
+    """
     name = process.instance_name(SERVICE)
     relay = OutboxRelay(database, bus, SERVICE)
     source = f"/forwarder/{name.partition('@')[2]}"
@@ -135,7 +149,7 @@ def build(
     )
     destinations = Destinations(bus, writer, new_worker)
     parts = Parts(Owing(writer), deliveries, outages, destinations)
-    return Forwarder(bus, writer, parts, relay, pace)
+    return Forwarder(bus, writer, parts, relay, pace, alone=alone)
 
 
 def main() -> int:

@@ -110,6 +110,10 @@ class Deliveries:
                 lambda session, now: queries.renew(session, in_hand, self._owner, now + LEASE)
             )
 
+    def take_over(self) -> None:
+        """No other forwarder is there: what an earlier life of this one held is due at once."""
+        self._writer.write(queries.end_all_leases)
+
     def put_down(self, claim: Claim) -> None:
         """Renew the lease no longer."""
         with self._lock:

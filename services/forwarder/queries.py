@@ -428,6 +428,13 @@ def renew(session: Session, delivery_ids: Iterable[str], owner: str, until: date
     )
 
 
+def end_all_leases(session: Session, now: datetime) -> None:
+    """Let go of every delivery: whoever held one is no more."""
+    session.execute(
+        update(Delivery).where(Delivery.state == DeliveryState.SENDING).values(lease_until=now)
+    )
+
+
 def drop_superseded(session: Session, delivery_id: str) -> None:
     """Instances whose bytes were replaced before they were sent are no longer owed."""
     current = exists().where(

@@ -16,6 +16,7 @@ from dicom_router.outbox import OutboxRelay
 from dicom_router.queues import INTAKE, ORGANIZER_COMMANDS
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
+from services.organizer import folders
 from services.organizer import sweep as sweeping
 from services.organizer.completing import Completing
 from services.organizer.handlers import Handlers
@@ -43,7 +44,8 @@ class Organizer:
         self._relay = relay = OutboxRelay(database, bus, "organizer")
         hold = settings.identity_conflict == "hold"
         intake = Intake(self._archive, database, relay, source, clock, hold_conflicts=hold)
-        self._sweep = sweeping.Sweep(self._archive, database, intake, clock)
+        loose = LooseFiles(self._archive, database, intake, relay, source, clock, settings.ae_title)
+        self._sweep = sweeping.Sweep(self._archive, database, intake, loose, clock)
         self._takeover = Takeover(self._archive, database, clock, hold_conflicts=hold)
         completing = Completing(
             database,
@@ -55,7 +57,6 @@ class Organizer:
             ready=self._sweep.swept,
         )
         retention = Retention(self._archive, database, relay, source, clock, settings)
-        loose = LooseFiles(self._archive, database, intake, relay, source, clock, settings.ae_title)
         self._history = HistoryFile(self._archive, database, name)
 
         self._relay_task = Task("outbox", relay.relay, every=1.0, wake=relay.woken)
@@ -65,6 +66,7 @@ class Organizer:
         self._others = (
             Task("retention", retention.run, every=1.0),
             Task("loose-files", loose.run, every=1.0),
+            Task("folders", self._sweep.folders.run, every=folders.EVERY_SECONDS),
         )
         self._handlers = Handlers(intake, database, self._completing_task, clock)
         self._consumers: list[Consumer] = []

@@ -25,7 +25,7 @@ from dicom_router.archive import (
 from dicom_router.database import Database, Session
 from dicom_router.errors import TryAgain, Unprocessable
 from dicom_router.events import InstanceRejected, InstanceStored, Message, message
-from dicom_router.history import stamp
+from dicom_router.history import moment, stamp
 from dicom_router.ledger import lock_studies, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, ReceiptState, Study
@@ -69,23 +69,25 @@ class Intake:
         self._archive, self._database, self._relay = archive, database, relay
         self._source, self._clock, self._hold_conflicts = source, clock, hold_conflicts
 
-    def organize(self, stored: Sequence[InstanceStored]) -> None:
+    def organize(self, stored: Sequence[InstanceStored], folder: str = "") -> None:
         """Bring every one of these instances to where its receipt ends.
+
+        A study that is new gets `folder` if that is given and no other study has it.
 
         Raises `TryAgain` when a file is in neither of its two places, after the rest is done, or
         can't be used; `DiskTrouble` when the data folder can't.
         """
         try:
-            self._organize(stored)
+            self._organize(stored, folder)
         except OSError as error:
             raise self._archive.trouble(error) from error
 
-    def _organize(self, stored: Sequence[InstanceStored]) -> None:
+    def _organize(self, stored: Sequence[InstanceStored], folder: str) -> None:
         unknown, unfinished = self._sort(stored)
         receipts = [self._inspect(each) for each in unknown]
         present = [each for each in receipts if each is not None]
         if present:
-            self._assign(present)
+            self._assign(present, folder)
         unfinished |= {e.stored.receipt_id for e in present if e.quarantined_because is None}
         missing = self._finish(unfinished, {e.stored.receipt_id: e.header for e in present})
         missing += self._still_unknown([e for e, r in zip(unknown, receipts, strict=True) if not r])
@@ -194,7 +196,7 @@ class Intake:
 
     # -- assign --------------------------------------------------------------------------------
 
-    def _assign(self, receipts: Sequence[NewReceipt]) -> None:
+    def _assign(self, receipts: Sequence[NewReceipt], folder: str = "") -> None:
         now = self._clock()
         kept = [each for each in receipts if each.quarantined_because is None]
         with self._database.write() as session:
@@ -202,7 +204,7 @@ class Intake:
             first = {each.header.study_uid: each.header for each in reversed(kept)}
             known = queries.known_studies(session, first.keys())
             for study_uid in sorted(first.keys() - known):
-                self._new_study(session, first[study_uid], now)
+                self._new_study(session, first[study_uid], now, folder)
             queries.insert_receipts(session, kept, now)
         if aside := [each for each in receipts if each.quarantined_because is not None]:
             self._record_set_aside(aside)
@@ -218,13 +220,17 @@ class Intake:
         queries.insert_receipts(session, receipts, now)
         enqueue(session, SERVICE, [self._rejected(each, now) for each in receipts])
 
-    def _new_study(self, session: Session, header: Header, now: datetime) -> None:
+    def _new_study(self, session: Session, header: Header, now: datetime, given: str) -> None:
+        name = person_name(header.patient_name)
+        if given and not queries.folder_is_taken(session, given):
+            created = moment(given[:15]) or now
+            if queries.insert_study(session, header, given, name, created, stamp(created)):
+                return
         local = now.astimezone()
         for number in count(1):
             folder = folder_name(local, header.patient_id, header.patient_name, number)
             if queries.folder_is_taken(session, folder) or not self._archive.folder_is_free(folder):
                 continue
-            name = person_name(header.patient_name)
             if queries.insert_study(session, header, folder, name, now, stamp(now)):
                 return
 
@@ -309,7 +315,7 @@ class Intake:
         else:
             if placing is Placing.SUPERSEDE and older is not None:
                 self._supersede(session, older, receipt, study, moves)
-            if older is None:
+            if older is None or not older.on_disk:
                 self._clear_the_way(session, receipt, study)
             self._place(receipt, study, moves)
             if older is not None:
@@ -325,14 +331,14 @@ class Intake:
         return True
 
     def _look_at(self, current: Receipt | None, study: Study) -> None:
-        """Make sure of the instance that is there: that its file is, and what its bytes are.
+        """Make sure of the instance that is there: that the file is its own, and what its bytes are.
 
         Files that were taken over are hashed only now, since nobody needed to know until now.
         """
         if current is None or not current.on_disk:
             return
         path = self._archive.study_file(study.folder, current.file_name or "")
-        if not path.is_file():
+        if self._archive.receipt_in(path) not in ("", current.receipt_id):
             current.on_disk = False
         elif not current.sha256:
             try:

@@ -1,7 +1,7 @@
 """Takes in `*.dcm` files that lie loose in the data folder, as if the scanner FOLDER sent them.
 
 A file is claimed by renaming it into the spool, so that of several organizers one takes it; a claim
-that a crash left behind is taken up again, unless its copy is still being written.
+that a crash left behind is for the sweep, unless its copy is still being written.
 """
 
 import os
@@ -21,7 +21,6 @@ from services.organizer.intake import Intake
 
 CALLING_AE_TITLE = "FOLDER"
 UNCHANGED_FOR = timedelta(seconds=5)
-_ABANDONED_AFTER = timedelta(seconds=60)
 _SPOOL = "folder"
 
 log = get_logger()
@@ -44,7 +43,6 @@ class LooseFiles:
         self._intake = intake
         self._source, self._clock, self._called_ae_title = source, clock, called_ae_title
         self._seen: dict[Path, tuple[tuple[int, int, int], datetime]] = {}
-        self._taken_up: dict[Path, datetime] = {}  # abandoned claims, and when that was
 
     def run(self) -> None:
         """Take in the files that have not changed for a while."""
@@ -60,16 +58,13 @@ class LooseFiles:
         for path, (_, since) in seen.items():
             if now - since >= UNCHANGED_FOR:
                 _try(self._claim, path)
-        self._take_up_abandoned(now - _ABANDONED_AFTER)
 
-    def _take_up_abandoned(self, before: datetime) -> None:
-        """Take in what was claimed before a moment, by whoever: each again after as long."""
-        abandoned = self._archive.abandoned_claims(_SPOOL, before)
-        self._taken_up = {p: at for p, at in self._taken_up.items() if p in abandoned}
-        for claim in abandoned:
-            if self._taken_up.get(claim, before) <= before and self._is_free(claim, before):
-                self._taken_up[claim] = self._clock()
-                _try(self._take_in, claim)
+    def take_up_abandoned(self, before: datetime) -> int:
+        """Take in what was claimed before a moment and never copied, by whoever; how many."""
+        free = [
+            c for c in self._archive.abandoned_claims(_SPOOL, before) if self._is_free(c, before)
+        ]
+        return sum(_try(self._take_in, claim) for claim in free)
 
     def _is_free(self, claim: Path, before: datetime) -> bool:
         """Whether nobody has copied from it since; what a killed copy left is removed."""
@@ -158,7 +153,7 @@ class LooseFiles:
         ]
 
 
-def _try(work: Callable[[Path], None], path: Path) -> None:
+def _try(work: Callable[[Path], None], path: Path) -> bool:
     """What is wrong with one file must not keep the others; it gets its turn again."""
     try:
         work(path)
@@ -168,6 +163,9 @@ def _try(work: Callable[[Path], None], path: Path) -> None:
         log.error(Log.TASK_FAILED, task="loose-files", why=error.strerror)  # noqa: TRY400
     except Exception:  # told, and tried again
         log.exception(Log.TASK_FAILED, task="loose-files")
+    else:
+        return True
+    return False
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

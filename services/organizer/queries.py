@@ -24,6 +24,7 @@ from dicom_router.models import (
     Series,
     Study,
     StudyState,
+    TimelineEntry,
 )
 from services.organizer.completeness import AssociationView
 from services.organizer.header import Header
@@ -457,14 +458,8 @@ def has_assigned(session: Session, study_uid: str) -> bool:
 
 def names_on_disk(session: Session, study_uid: str) -> list[str]:
     """The files of a study that lie in its folder."""
-    names = session.scalars(
-        select(Receipt.file_name).where(
-            Receipt.study_uid == study_uid,
-            Receipt.state == ReceiptState.ORGANIZED,
-            Receipt.on_disk,
-        )
-    )
-    return [name for name in names if name]
+    receipts = receipts_on_disk(session, study_uid)
+    return [each.file_name for each in receipts if each.file_name]
 
 
 def mark_deleted(session: Session, study: Study, now: datetime) -> None:
@@ -476,6 +471,53 @@ def mark_deleted(session: Session, study: Study, now: datetime) -> None:
     )
     study.on_disk = False
     refresh_state(session, study, now)
+
+
+# -- folders beside rows -----------------------------------------------------------------------
+
+
+def folders_on_disk(session: Session) -> list[str]:
+    """The folders of all studies whose files are on disk."""
+    return list(session.scalars(select(Study.folder).where(Study.on_disk)))
+
+
+def study_of_folder(session: Session, folder: str) -> Study | None:
+    """The study that a folder belongs to."""
+    return session.scalar(select(Study).where(Study.folder == folder))
+
+
+def receipts_on_disk(session: Session, study_uid: str) -> list[Receipt]:
+    """The receipts whose files are in a study's folder, as far as the rows know."""
+    return list(
+        session.scalars(
+            select(Receipt).where(
+                Receipt.study_uid == study_uid,
+                Receipt.state == ReceiptState.ORGANIZED,
+                Receipt.on_disk,
+            )
+        )
+    )
+
+
+def studies_with(session: Session, receipt_ids: Collection[str]) -> dict[str, int]:
+    """The studies that organized receipts belong to, and how many of these each has."""
+    rows = session.execute(
+        select(Receipt.study_uid, func.count())
+        .where(Receipt.receipt_id.in_(receipt_ids), Receipt.state == ReceiptState.ORGANIZED)
+        .group_by(Receipt.study_uid)
+    )
+    return {str(study_uid): number for study_uid, number in rows}
+
+
+def last_noted(session: Session, study_uid: str, event: str) -> dict[str, Any]:
+    """The data of the newest entry of one kind in a study's timeline; empty if there is none."""
+    found = session.scalar(
+        select(TimelineEntry.data)
+        .where(TimelineEntry.study_uid == study_uid, TimelineEntry.event == event)
+        .order_by(TimelineEntry.id.desc())
+        .limit(1)
+    )
+    return found or {}
 
 
 # -- the history file --------------------------------------------------------------------------

@@ -1,12 +1,21 @@
-"""Makes up for every message that was lost and every step that was cut off.
+"""Makes up for every message that was lost and every step that was cut off: all of it is here.
 
-At start, on reconnect and every minute: spool files that nobody announced are taken in, receipts
-that were assigned and never moved are moved, temporary files that nobody writes are removed. Losing
-the broker with all its messages loses nothing that this does not find.
+| left behind | what is done | when |
+|---|---|---|
+| a file in the spool that nobody announced | taken in | start, reconnect, minute |
+| a receipt that was assigned, never moved | moved, or told of | start, reconnect, minute |
+| a loose file that was claimed, never copied | taken in | minute |
+| a temporary file nobody writes to (a receiver sees to its own) | removed | minute |
+| a file in quarantine without a row | recorded with its reason | start, reconnect |
+| a file in a study folder without a row | taken in if it is ours, else told of | start, hour |
+| a row whose file is not in the folder | a person is to look | start, hour |
+
+The last two are `folders`, a few at a time. What is half done beyond the folder, routing and
+deliveries, is the forwarder's sweep. Losing the broker with all its messages loses nothing that
+this does not find.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,10 +28,13 @@ from dicom_router.events import InstanceStored
 from dicom_router.log import Log, get_logger
 from services.organizer import queries
 from services.organizer.announcement import announcement
+from services.organizer.folders import Folders
 from services.organizer.intake import Intake
+from services.organizer.loose import LooseFiles
 
 # A receiver announces at once: what is older than this has lost its message.
 ANNOUNCED_WITHIN = timedelta(seconds=60)
+ABANDONED_AFTER = timedelta(seconds=60)
 EVERY_SECONDS = 60.0
 _BATCH = 100
 
@@ -37,10 +49,12 @@ class Sweep:
         archive: Archive,
         database: Database,
         intake: Intake,
+        loose: LooseFiles,
         clock: Callable[[], datetime],
     ) -> None:
         self._archive, self._database, self._intake = archive, database, intake
-        self._clock = clock
+        self._loose, self._clock = loose, clock
+        self.folders = Folders(archive, database, self._take_in_files, clock)
         self._everything = threading.Event()  # take in whatever is there, however fresh
         self._everything.set()
         self.swept = threading.Event()
@@ -53,12 +67,14 @@ class Sweep:
         """Reconcile once."""
         everything = self._everything.is_set()
         self._everything.clear()
-        before = self._clock() - (timedelta(0) if everything else ANNOUNCED_WITHIN)
+        now = self._clock()
+        before = now if everything else now - ANNOUNCED_WITHIN
         done = {
             "taken": self._take_in(before),
             "finished": self._finish_stranded(before),
+            "claims": self._loose.take_up_abandoned(now - ABANDONED_AFTER),
             "recorded": self._record_quarantined() if everything else 0,
-            "temporaries": self._archive.drop_stale_temporaries(time.time()),
+            "temporaries": self._archive.drop_stale_temporaries(now.timestamp()),
         }
         if any(done.values()):
             log.info(Log.SPOOL_SWEPT, **done)
@@ -75,19 +91,23 @@ class Sweep:
             taken += self._take_in_files([path for path in batch if path.stem not in ended])
         return taken
 
-    def _take_in_files(self, paths: Sequence[Path]) -> int:
-        """Organize files; one that can't be must not keep the others from it."""
+    def _take_in_files(self, paths: Sequence[Path], folder: str = "") -> int:
+        """Organize files of the spool, or of a study folder; how many.
+
+        One that can't be organized must not keep the others from it.
+        """
         try:
-            stored = [event for event in map(self._announcement, paths) if event is not None]
-            self._intake.organize(stored)
+            found = [self._announcement(path, in_spool=not folder) for path in paths]
+            stored = [event for event in found if event is not None]
+            self._intake.organize(stored, folder)
         except TryAgain:  # taken by someone else meanwhile, or logged as missing
             return 0
         except Unavailable:
             raise
         except Exception:  # told with its receipt, and tried in the next sweep
             if len(paths) > 1:
-                return sum(self._take_in_files([path]) for path in paths)
-            log.exception(Log.TASK_FAILED, task="sweep", path=self._archive.relative(paths[0]))
+                return sum(self._take_in_files([path], folder) for path in paths)
+            log.exception(Log.TASK_FAILED, task="sweep", file=paths[0].name)
             return 0
         return len(stored)
 
@@ -140,19 +160,20 @@ class Sweep:
             recorded += sum(self._intake.record_quarantined(path) for path in unknown)
         return recorded
 
-    def _announcement(self, path: Path) -> InstanceStored | None:
+    def _announcement(self, path: Path, *, in_spool: bool) -> InstanceStored | None:
         """The event that the file's receiver published or would have, from the file alone."""
+        receipt_id = path.stem if in_spool else self._archive.receipt_in(path) or ""
         try:
-            stored = announcement(self._archive, path, path.stem)
+            stored = announcement(self._archive, path, receipt_id)
         except FileNotFoundError:
             return None
         except Unprocessable as error:
             self._intake.set_aside(path, path.stem, str(error))
             return None
-        if ReceiptId.parse(path.stem) is None:
+        if ReceiptId.parse(receipt_id) is None:
             self._intake.set_aside(path, path.stem, "its name is none that a receiver gives")
             return None
-        return stored
+        return stored if in_spool else stored.model_copy(update={"receiver": ""})
 
 
 def _received(path: Path) -> datetime:

@@ -19,7 +19,7 @@ from typing import Any
 from dicom_router.archive import Archive, DiskTrouble, ReceiptId, folder_name, person_name
 from dicom_router.database import Database, Session
 from dicom_router.errors import Unavailable, Unprocessable
-from dicom_router.history import stamp
+from dicom_router.history import moment, stamp
 from dicom_router.ledger import note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, ReceiptState, Series, StudyState
@@ -348,21 +348,21 @@ def _entry(where: str, study_uid: str, values: Any, now: datetime) -> _Entry:
     if not study_uid or _text(study_uid) != study_uid:
         raise Unprocessable("its key is no Study Instance UID")
     folder, given = str(values.get("folder") or ""), _text(values.get("created_at"))
-    created = _moment(given) or _moment(folder[:15]) or now
+    created = moment(given) or moment(folder[:15]) or now
     if not _is_plain_name(folder):
         patient_id, patient_name = (
             _text(values.get("patient_id")),
             _text(values.get("patient_name")),
         )
         folder = folder_name(created.astimezone(), patient_id, patient_name)
-    given = given if _moment(given) else stamp(created)
+    given = given if moment(given) else stamp(created)
     return _Entry(where, study_uid, folder, created, given, values)
 
 
 def _entry_of(folder: Path, files: list[_Found]) -> _Entry:
     """The entry of a folder of which the history knows nothing: its files tell what it is."""
     header = files[0].header
-    created = _moment(folder.name[:15]) or files[0].modified_at
+    created = moment(folder.name[:15]) or files[0].modified_at
     values = {
         "patient_id": header.patient_id,
         "patient_name": person_name(header.patient_name),
@@ -417,7 +417,7 @@ def _study_row(entry: _Entry, files: list[_Found], gone: int, now: datetime) -> 
         "revision": 0 if waits else 1,
         "routed_revision": 0 if waits else 1,
         "sent_revision": 1 if sent else 0,
-        "sent_at": (_moment(entry.text("sent_at")) or now) if sent else None,
+        "sent_at": (moment(entry.text("sent_at")) or now) if sent else None,
         "state": _state(sent, waits),
         "last_activity_at": now,
     }
@@ -436,9 +436,12 @@ def _state(sent: bool, waits: bool) -> StudyState:
 
 
 def _receipt_row(entry: _Entry, number: int, found: _Found, now: datetime) -> dict[str, Any]:
-    digest = hashlib.sha256(f"{entry.study_uid}\n{found.path.name}".encode()).hexdigest()[:16]
+    receipt_id = found.meta.receipt_id  # of an earlier database's time: the file's own
+    if ReceiptId.parse(receipt_id) is None:
+        digest = hashlib.sha256(f"{entry.study_uid}\n{found.path.name}".encode()).hexdigest()[:16]
+        receipt_id = str(ReceiptId(found.modified_at, f"takeover-{digest}", number))
     return {
-        "receipt_id": str(ReceiptId(found.modified_at, f"takeover-{digest}", number)),
+        "receipt_id": receipt_id,
         "association_id": ASSOCIATION_ID,
         "state": ReceiptState.ORGANIZED,
         "study_uid": entry.study_uid,
@@ -490,12 +493,3 @@ def _is_plain_name(folder: str) -> bool:
     """Whether this names a study folder directly in the data folder, and nothing else."""
     fits = 0 < len(folder.encode("utf-8", "replace")) <= _MOST_FOLDER_BYTES
     return fits and _text(folder) == folder and "/" not in folder and folder[0] != "."
-
-
-def _moment(stamp_: str) -> datetime | None:
-    """A local `YYYYMMDD_HHMMSS` as a moment in time; None if it is not exactly that."""
-    try:
-        found = datetime.strptime(stamp_, "%Y%m%d_%H%M%S").astimezone()
-    except (ValueError, OverflowError):
-        return None
-    return found if len(stamp_) == 15 and found.year >= 1900 else None

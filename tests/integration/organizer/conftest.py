@@ -55,7 +55,7 @@ class Bench:
         self.swept = threading.Event()
         self.swept.set()
         self.intake = self.another_intake()
-        self.sweep = Sweep(self.archive, database, self.intake, self.clock)
+        self.sweep = Sweep(self.archive, database, self.intake, self.loose(), self.clock)
 
     def another_intake(self) -> Intake:
         """A second organizer's intake."""

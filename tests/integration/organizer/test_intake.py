@@ -1,5 +1,6 @@
 """From the spool into the study's folder, whatever happens on the way."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -303,6 +304,22 @@ def test_a_copy_of_what_has_ended_is_dropped_and_other_bytes_are_kept(bench: Ben
         ReceiptState.QUARANTINED,
         "its receipt has ended with other bytes",
     )
+
+
+def test_temporary_files_go_once_nobody_writes_to_them(bench: Bench) -> None:
+    bench.archive.older_history_path("2025-01")
+    folders = ["", ".metadata.d/", ".quarantine/", ".spool/host-9/"]
+    bench.archive.open_spool("host-9")
+    left = [bench.archive.root / f"{folder}.x.part" for folder in folders]
+    for path in left:
+        path.write_bytes(b"half")
+        os.utime(path, (bench.clock().timestamp(), bench.clock().timestamp()))
+    bench.clock.forward(minutes=59)
+    bench.sweep.run()
+    assert all(path.exists() for path in left)
+    bench.clock.forward(minutes=2)
+    bench.sweep.run()
+    assert not any(path.exists() for path in left)
 
 
 def test_a_strange_file_in_the_spool_goes_to_quarantine(bench: Bench) -> None:

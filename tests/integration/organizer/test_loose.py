@@ -43,7 +43,7 @@ def test_a_claim_whose_copy_was_killed_is_taken_up(bench: Bench) -> None:
     receipt = left_claim(bench, "a")
     left_copy(bench, receipt)
     bench.clock.forward(seconds=61)
-    bench.loose().run()
+    bench.sweep.run()
     assert taken_in(bench) == {str(receipt)}
     (path,) = bench.spooled()
     assert path.read_bytes() != b"half of it"
@@ -53,14 +53,13 @@ def test_a_claim_whose_copy_was_killed_is_taken_up(bench: Bench) -> None:
 def test_a_claim_that_another_is_still_copying_is_left_to_it(bench: Bench) -> None:
     receipt = left_claim(bench, "a")
     copy = left_copy(bench, receipt)
-    loose = bench.loose()
     for _ in range(5):
         bench.clock.forward(seconds=50)
         written_to(bench, copy)
-        loose.run()
+        bench.sweep.run()
         assert copy.exists()
     bench.clock.forward(seconds=61)
-    loose.run()
+    bench.sweep.run()
     assert taken_in(bench) == {str(receipt)}
 
 
@@ -68,14 +67,9 @@ def test_a_claim_that_fails_keeps_no_other_and_gets_its_turn_again(bench: Bench)
     bad, good = left_claim(bench, "a"), left_claim(bench, "b")
     in_the_way = bench.archive.open_spool("folder") / f"{bad}.dcm"
     in_the_way.mkdir()  # which no file can be renamed to
-    loose = bench.loose()
     bench.clock.forward(seconds=61)
-    loose.run()
+    bench.sweep.run()
     assert taken_in(bench) == {str(good)}
     in_the_way.rmdir()
-    bench.clock.forward(seconds=30)
-    loose.run()
-    assert taken_in(bench) == {str(good)}
-    bench.clock.forward(seconds=31)
-    loose.run()
+    bench.sweep.run()
     assert taken_in(bench) == {str(good), str(bad)}

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from structlog.testing import capture_logs
 
 from dicom_router.archive import ReceiptId
 from dicom_router.database import Database
 from dicom_router.history import history_entry
-from dicom_router.models import Study, StudyState, TimelineEntry
+from dicom_router.models import Receipt, Series, Study, StudyState, TimelineEntry
 from dicom_router.part10 import FileMeta, encode_file_meta
 from services.organizer.takeover import Takeover
 from tests.integration.organizer.conftest import Bench
@@ -79,6 +79,20 @@ def test_an_unsent_study_completes_and_its_folder_stays(bench: Bench) -> None:
     assert bench.files() == before
     (event,) = bench.outbox("study-complete")
     assert event["data"]["new_instances"] == 3
+
+
+def test_images_of_a_database_that_was_lost_keep_their_receipts(bench: Bench) -> None:
+    event = bench.scanner().store(data_set(), generate_uid())
+    bench.intake.organize([event])
+    with bench.database.write() as session:
+        for table in (Receipt, Series, Study):
+            session.execute(delete(table))
+    bench.takeover().run()
+    (receipt,) = bench.receipts().values()
+    # By which a forwarder knows that the file is the one it means to send.
+    folder = bench.study(str(receipt.study_uid)).folder
+    path = bench.archive.study_file(folder, str(receipt.file_name))
+    assert bench.archive.receipt_in(path) == receipt.receipt_id == event.receipt_id
 
 
 def test_a_new_image_joins_the_old_folder_and_counts_on(bench: Bench) -> None:
@@ -454,6 +468,6 @@ def test_a_claim_that_a_crash_left_behind_is_taken_up(bench: Bench) -> None:
     receipt = ReceiptId(bench.clock(), "c" * 16, 1)
     bench.archive.claim(bench.archive.root / f"CT.{uid}.dcm", "folder", receipt)
     bench.clock.forward(seconds=61)
-    bench.loose().run()
+    bench.sweep.run()
     (stored,) = bench.outbox("instance-stored")
     assert stored["id"] == str(receipt)

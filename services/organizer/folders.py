@@ -1,0 +1,211 @@
+"""Compares study folders with the rows of their studies: files with no row, rows with no file.
+
+Both come of a database that went back to an older backup, or of a hand in the data folder. A few
+folders at a time, so that it costs the same at every moment, whatever there is on disk.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from dicom_router.archive import Archive, DiskTrouble, ReceiptId
+from dicom_router.database import Database, Session
+from dicom_router.errors import Unavailable
+from dicom_router.ledger import call_attention, lock_study, note
+from dicom_router.log import Log, get_logger
+from dicom_router.models import Receipt, Study, StudyState
+from services.organizer import queries
+
+EVERY_SECONDS = 5.0
+AT_A_TIME = 50  # folders; some 3 ms each
+_ROUND = timedelta(hours=1)
+_FILES_AT_A_TIME = 100
+_NAMED = 5  # files that a sentence names
+MISSING = "missing"  # the kind of attention, and the entry in the timeline
+
+TakeIn = Callable[[Sequence[Path], str], int]
+
+log = get_logger()
+
+
+class Folders:
+    """Looks through all study folders, once at start and then every hour.
+
+    `take_in` organizes files that lie in a folder.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        database: Database,
+        take_in: TakeIn,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._archive, self._database = archive, database
+        self._take_in, self._clock = take_in, clock
+        self._left: list[str] = []
+        self._next_round: datetime | None = None
+        self._told: set[str] = set()  # folders with unknown files, told of once
+
+    def run(self) -> None:
+        """Look at the next few folders, if a round is not over or another is due."""
+        now = self._clock()
+        if not self._left and (self._next_round is None or now >= self._next_round):
+            self._next_round = now + _ROUND
+            self._left = self._all()
+        for _ in range(min(AT_A_TIME, len(self._left))):
+            self._try(self._left.pop())
+
+    def _all(self) -> list[str]:
+        """The folders on disk, and those that ought to be."""
+        with self._database.read() as session:
+            expected = queries.folders_on_disk(session)
+        found = [path.name for path in self._archive.study_folders()]
+        if not self._archive.is_there():
+            raise DiskTrouble(f"The data folder {self._archive.root} is away")
+        return sorted({*expected, *found}, reverse=True)
+
+    def _try(self, folder: str) -> None:
+        """What is wrong with one folder must not keep the others from being looked at."""
+        try:
+            self._look_at(folder)
+        except Unavailable:
+            raise
+        except OSError as error:  # such as lost+found, which is root's
+            trouble = self._archive.trouble(error)
+            if isinstance(trouble, Unavailable):
+                raise trouble from error
+            self._tell_once(folder, why=error.strerror)
+
+    def _look_at(self, folder: str) -> None:
+        """Compare one folder with its rows, without any lock: what is amiss is looked at again."""
+        files = self._archive.study_files(folder)
+        with self._database.read() as session:
+            study = queries.study_of_folder(session, folder)
+            rows = queries.receipts_on_disk(session, study.study_uid) if study else []
+        known = {row.file_name: row for row in rows}
+        strange = [name for name, at in files.items() if not _is_of(known.get(name), at)]
+        if strange:
+            self._sort(folder, study, strange)
+        if study and not study.deleted and (known.keys() - files.keys() or _was_missing(study)):
+            self._compare(study.study_uid)
+
+    # -- files with no row ---------------------------------------------------------------------
+
+    def _sort(self, folder: str, study: Study | None, names: Sequence[str]) -> None:
+        """Take in again what was received and is not known; tell of what is not the router's."""
+        paths = {name: self._archive.study_file(folder, name) for name in names}
+        ids = {name: self._archive.receipt_in(path) or "" for name, path in paths.items()}
+        with self._database.read() as session:
+            states = queries.receipt_states(session, list(ids.values()))
+        lost = [
+            path
+            for name, path in sorted(paths.items())
+            if ids[name] not in states and ReceiptId.parse(ids[name])
+        ]
+        if not all(ids.values()):
+            self._tell_once(
+                folder,
+                study_uid=study.study_uid if study else "",
+                files=sum(not each for each in ids.values()),
+                why="they are not the router's: they are neither sent nor deleted",
+            )
+        for start in range(0, len(lost), _FILES_AT_A_TIME):
+            self._restore(folder, lost[start : start + _FILES_AT_A_TIME])
+
+    def _restore(self, folder: str, paths: Sequence[Path]) -> None:
+        """Organize files where they are, into the folder they are in if it is nobody else's."""
+        ids = [self._archive.receipt_in(path) or "" for path in paths]
+        if not self._take_in(paths, folder):
+            return
+        now = self._clock()
+        with self._database.write() as session:
+            studies = queries.studies_with(session, ids)
+            for study_uid, number in studies.items():
+                text = (
+                    f"{number} images were in a study folder and not in the database, as after "
+                    "going back to an older backup: they are taken in again"
+                )
+                note(session, study_uid, now, "restored", text, images=number)
+            if queries.study_of_folder(session, folder) is None:
+                self._archive.remove_study_files(folder, ())  # all of it went elsewhere
+        for study_uid, number in studies.items():
+            log.warning(Log.FOLDER_RESTORED, study_uid=study_uid, images=number)
+
+    def _tell_once(self, folder: str, **about: object) -> None:
+        """By the beginning of its name, the moment it was made: the rest names a patient."""
+        if folder not in self._told:
+            self._told.add(folder)
+            log.warning(Log.FOLDER_UNKNOWN_FILES, folder=f"{folder[:15]}…", **about)
+
+    # -- rows with no file ---------------------------------------------------------------------
+
+    def _compare(self, study_uid: str) -> None:
+        """Under the study's lock: who else moves its files has none of them in hand."""
+        now = self._clock()
+        with self._database.write() as session:
+            study = lock_study(session, study_uid)
+            if study is None or study.deleted or not study.on_disk:
+                return
+            files = self._archive.study_files(study.folder)
+            if not self._archive.is_there():
+                raise DiskTrouble(f"The data folder {self._archive.root} is away")
+            rows = queries.receipts_on_disk(session, study_uid)
+            gone = [row for row in rows if row.file_name not in files]
+            if not gone:
+                _found_again(session, study, now)
+            elif study.state == StudyState.SENT:
+                _gone_after_sending(session, study, gone, len(rows), now)
+            else:
+                _missing(session, study, gone, now)
+
+
+def _is_of(row: Receipt | None, written_at: float) -> bool:
+    """Whether a file is the one that its row means: nothing was written there since."""
+    return row is not None and (
+        row.organized_at is None or written_at <= row.organized_at.timestamp()
+    )
+
+
+def _was_missing(study: Study) -> bool:
+    return any(each["kind"] == MISSING for each in study.attention)
+
+
+def _found_again(session: Session, study: Study, now: datetime) -> None:
+    if _was_missing(study):
+        study.attention = [each for each in study.attention if each["kind"] != MISSING]
+        study.needs_attention = bool(study.attention)
+        note(session, study.study_uid, now, "found", "The missing images are there again")
+
+
+def _gone_after_sending(
+    session: Session, study: Study, gone: Sequence[Receipt], known: int, now: datetime
+) -> None:
+    """Nothing is lost by that: the rows follow the folder."""
+    for row in gone:
+        row.on_disk = False
+    study.on_disk = known > len(gone)
+    study.projected = False
+    text = f"{_images(gone)} no longer in the study's folder: every destination has them"
+    note(session, study.study_uid, now, MISSING, text, images=len(gone))
+    log.warning(Log.INSTANCE_MISSING, study_uid=study.study_uid, count=len(gone), sent=True)
+
+
+def _missing(session: Session, study: Study, gone: Sequence[Receipt], now: datetime) -> None:
+    """Have a person look, once for each set of missing images; their deliveries fail by it."""
+    receipt_ids = sorted(row.receipt_id for row in gone)
+    if queries.last_noted(session, study.study_uid, MISSING).get("receipt_ids") == receipt_ids:
+        return
+    text = (
+        f"{_images(gone)} not in the study's folder: put the files back, or have the scanner send "
+        "the study again"
+    )
+    call_attention(study, MISSING, text, now)
+    note(session, study.study_uid, now, MISSING, text, receipt_ids=receipt_ids)
+    log.error(Log.INSTANCE_MISSING, study_uid=study.study_uid, count=len(gone), sent=False)
+
+
+def _images(rows: Sequence[Receipt]) -> str:
+    names = sorted(str(row.file_name) for row in rows)
+    shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return f"{len(names)} image{'s are' if len(names) > 1 else ' is'} ({shown})"
