@@ -331,7 +331,7 @@ class Intake:
         return True
 
     def _look_at(self, current: Receipt | None, study: Study) -> None:
-        """Make sure of the instance that is there: that the file is its own, and what its bytes are.
+        """Make sure of the instance that is there: that its file is, and what its bytes are.
 
         Files that were taken over are hashed only now, since nobody needed to know until now.
         """
