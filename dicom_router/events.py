@@ -419,6 +419,14 @@ def payload_of(received: Message) -> Payload:
         ) from error
 
 
+def study_of(received: Message) -> str:
+    """The study that a message is about, if it says so; else empty."""
+    try:
+        return str(getattr(payload_of(received), "study_uid", ""))
+    except Unprocessable:
+        return ""
+
+
 def expect(received: Message, kind: type[_P]) -> _P:
     """The payload of a message that must be of one kind; `Unprocessable` otherwise."""
     payload = payload_of(received)

@@ -1,5 +1,6 @@
 """The message bus: a small protocol and its two implementations."""
 
+from dicom_router.bus.handling import revived
 from dicom_router.bus.protocol import (
     Binding,
     BrokerUnavailable,
@@ -9,6 +10,7 @@ from dicom_router.bus.protocol import (
     NotYet,
     Queue,
     QueueDepth,
+    Replacement,
 )
 
 __all__ = [
@@ -20,4 +22,6 @@ __all__ = [
     "NotYet",
     "Queue",
     "QueueDepth",
+    "Replacement",
+    "revived",
 ]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from dicom_router.bus.protocol import Handler, NotYet, Queue
 from dicom_router.errors import RouterError, Unavailable, Unprocessable
-from dicom_router.events import Message
+from dicom_router.events import Message, study_of
 from dicom_router.log import Log, get_logger
 from dicom_router.retry import backoff
 
@@ -15,6 +15,14 @@ log = get_logger()
 
 # Long enough to say what is wrong, short enough for a console's column and one AMQP frame.
 _ERROR_LENGTH = 500
+
+_FAILURE_HEADERS = {
+    "x-attempt",
+    "x-first-failed-at",
+    "x-last-error",
+    "x-queue",
+    "x-study-uid",
+}
 
 # With the longest back-off of 10 s: something that stays away is logged every five minutes.
 _LOG_EVERY = 30
@@ -133,11 +141,19 @@ def addressed(message: Message, queue_name: str) -> Message:
     return replace(message, exchange="", routing_key=queue_name, redelivered=False)
 
 
+def revived(queue: Queue, letter: Message) -> Message:
+    """A dead letter as work again: with all its attempts, and nothing said against it."""
+    headers = {key: value for key, value in letter.headers.items() if key not in _FAILURE_HEADERS}
+    return replace(addressed(letter, queue.name), headers=headers)
+
+
 def _failure_headers(
     queue: Queue, message: Message, error: Exception, now: datetime
 ) -> dict[str, str | int]:
+    study_uid = study_of(message)
     return {
         "x-first-failed-at": now.isoformat(timespec="seconds"),
+        **({"x-study-uid": study_uid} if study_uid else {}),
         **message.headers,
         "x-attempt": message.attempt + 1,
         "x-last-error": f"{type(error).__name__}: {error}"[:_ERROR_LENGTH],

@@ -6,8 +6,9 @@ Bounded, drops what is too much and forgets at exit; the services' sweeps restor
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from dicom_router.bus.handling import HandOver, Interrupted, announce, next_batch
@@ -18,6 +19,7 @@ from dicom_router.bus.protocol import (
     Handler,
     Queue,
     QueueDepth,
+    Replacement,
 )
 from dicom_router.events import Message
 from dicom_router.log import Log, get_logger
@@ -80,13 +82,25 @@ class MemoryBus:
         """See `Bus`."""
         return self._queues.delete(queue)
 
-    def depths(self) -> list[QueueDepth]:
+    def depths(self, queues: Iterable[Queue] | None = None) -> list[QueueDepth]:
         """See `Bus`."""
-        return self._queues.depths()
+        return self._queues.depths(queues)
 
-    def dead_letters(self, queue: Queue) -> list[Message]:
-        """What could not be handled, oldest first."""
-        return self._queues.peek(queue.dead_letter_name)
+    @contextmanager
+    def dead_letters(self, queue: Queue) -> Iterator[Iterator[Message]]:
+        """See `Bus`."""
+        yield iter(self._queues.peek(queue.dead_letter_name))
+
+    def replay(self, queue: Queue, become: Replacement) -> int:
+        """See `Bus`."""
+        letters = self._queues.peek(queue.dead_letter_name)
+        taken = []
+        for letter, messages in zip(letters, become(letters) if letters else (), strict=True):
+            if messages is not None:
+                for each in messages:
+                    self._queues.route(each)
+                taken.append(letter)
+        return self._queues.remove(queue.dead_letter_name, taken)
 
     @property
     def dropped(self) -> int:
@@ -197,9 +211,11 @@ class _Queues:
             )
             box.changed.notify()
 
-    def depths(self) -> list[QueueDepth]:
+    def depths(self, queues: Iterable[Queue] | None) -> list[QueueDepth]:
         with self._lock:
-            shared = [queue for queue in self._declared.values() if not queue.private]
+            wanted = self._declared if queues is None else [each.name for each in queues]
+            known = [self._declared[name] for name in wanted if name in self._declared]
+            shared = [queue for queue in known if not queue.private]
             for queue in shared:
                 self._promote(queue)
             return [
@@ -210,7 +226,19 @@ class _Queues:
 
     def peek(self, name: str) -> list[Message]:
         with self._lock:
-            return [message for _, message in self._boxes[name].messages]
+            box = self._boxes.get(name)
+            return [message for _, message in box.messages] if box else []
+
+    def remove(self, name: str, messages: Sequence[Message]) -> int:
+        """Remove these very messages; how many were still there."""
+        gone = {id(message) for message in messages}
+        with self._lock:
+            box = self._boxes.get(name)
+            if box is None:
+                return 0
+            before = len(box.messages)
+            box.messages = deque(each for each in box.messages if id(each[1]) not in gone)
+            return before - len(box.messages)
 
     def wake(self) -> None:
         with self._lock:

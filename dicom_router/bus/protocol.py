@@ -4,8 +4,9 @@ Messages are wake-ups: the truth is on disk and in the database, so a bus may lo
 (the in-process one does so at every exit) and the services' sweeps make up for it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,6 +86,11 @@ class Queue:
 Handler = Callable[[Sequence[Message]], None]
 
 
+# What becomes of dead letters, for each of those it is given: None leaves it where it is, messages
+# take its place, an empty list drops it.
+Replacement = Callable[[Sequence[Message]], Sequence[Sequence[Message] | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
     """How a queue stands."""
@@ -146,13 +152,31 @@ class Bus(Protocol):
             BrokerUnavailable: the broker is away.
         """
 
-    def depths(self) -> list[QueueDepth]:
-        """The queues this bus has declared or consumes, with their dead-letter and retry queues.
+    def depths(self, queues: Iterable[Queue] | None = None) -> list[QueueDepth]:
+        """How queues stand, each with its retry tiers and dead letters, whoever consumes them.
 
-        Counts messages that are ready; private queues and those that are gone are left out.
+        Without `queues` those that this bus has declared or consumes. Counts messages that are
+        ready; private queues and those that are not there are left out.
 
         Raises:
             BrokerUnavailable: the broker is away.
+        """
+
+    def dead_letters(self, queue: Queue) -> AbstractContextManager[Iterator[Message]]:
+        """A queue's dead letters, in no order, streamed; they stay where they are.
+
+        Raises:
+            BrokerUnavailable: the broker is away, or does not show them.
+        """
+
+    def replay(self, queue: Queue, become: Replacement) -> int:
+        """Have dead letters become other messages; how many were taken away.
+
+        Each goes once the broker has what takes its place: a crash in between leaves both. Goes
+        through those that are there at the beginning, in batches, with little of them in memory.
+
+        Raises:
+            BrokerUnavailable: the broker is away; what was taken away by then is safe.
         """
 
     @property

@@ -3,14 +3,22 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from pika.exceptions import ChannelClosedByBroker
 
-from dicom_router.bus.protocol import BrokerUnavailable, Consumer, Handler, Queue, QueueDepth
-from dicom_router.bus.rabbitmq import topology, wire
+from dicom_router.bus.protocol import (
+    BrokerUnavailable,
+    Consumer,
+    Handler,
+    Queue,
+    QueueDepth,
+    Replacement,
+)
+from dicom_router.bus.rabbitmq import dead_letters, topology, wire
 from dicom_router.bus.rabbitmq.consumer import HOLD_SECONDS, RabbitConsumer
 from dicom_router.bus.rabbitmq.publisher import MAX_PENDING, Publisher
 from dicom_router.errors import ConfigurationError
@@ -41,6 +49,7 @@ class RabbitBus:
         self._hold_seconds = hold_seconds
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._one_look = threading.Lock()
         self._known: dict[str, Queue] = {}
         self._consumers: list[RabbitConsumer] = []
         self._publisher = Publisher(self._parameters, max_pending=max_pending)
@@ -108,11 +117,39 @@ class RabbitBus:
         self._ask([topology.delete_step(name) for name in queue.names])
         return True
 
-    def depths(self) -> list[QueueDepth]:
-        """See `Bus`."""
+    def depths(self, queues: Iterable[Queue] | None = None) -> list[QueueDepth]:
+        """See `Bus`; takes no permission."""
         with self._lock:
-            names = [name for queue in self._known.values() for name in queue.names]
+            wanted = list(self._known.values() if queues is None else queues)
+        names = [name for queue in wanted if not queue.private for name in queue.names]
         return [depth for depth in map(self._depth, names) if depth is not None]
+
+    @contextmanager
+    def dead_letters(self, queue: Queue) -> Iterator[Iterator[Message]]:
+        """See `Bus`; takes the permission to read the queue of dead letters."""
+        with (
+            self._looking(),
+            dead_letters.looked_at(self._parameters, queue.dead_letter_name) as letters,
+        ):
+            yield letters
+
+    def replay(self, queue: Queue, become: Replacement) -> int:
+        """See `Bus`; takes the permission to read the queue of dead letters."""
+        if self._depth(queue.name) is None:  # what is sent to it would be lost
+            raise BrokerUnavailable(f"there is no queue {queue.name} to take dead letters back")
+        with self._looking():
+            name = queue.dead_letter_name
+            return dead_letters.take(self._parameters, name, become, self.publish)
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """One look at a time: what one has in hand, another would not find."""
+        if not self._one_look.acquire(timeout=_ANSWER_SECONDS):
+            raise BrokerUnavailable("dead letters are being replayed")
+        try:
+            yield
+        finally:
+            self._one_look.release()
 
     @property
     def connected(self) -> bool:

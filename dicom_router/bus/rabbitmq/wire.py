@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,6 +72,24 @@ def received(
         headers=_headers(properties.headers or {}),
         redelivered=bool(method.redelivered),
     )
+
+
+def dead(method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Message:
+    """A dead letter; of one that the broker itself parked the headers say so as well."""
+    message = received(method, properties, body)
+    deaths: Any = (properties.headers or {}).get("x-death") or [{}]
+    latest = deaths[0]
+    if latest.get("reason") != "delivery_limit":
+        return message
+    headers: dict[str, str | int] = {
+        **message.headers,
+        "x-last-error": "It took down whoever handled it, again and again (delivery limit)",
+        "x-queue": str(latest.get("queue", "")),
+    }
+    if isinstance(latest.get("time"), datetime):
+        at = latest["time"].replace(tzinfo=UTC)  # pika gives UTC without saying so
+        headers.setdefault("x-first-failed-at", at.isoformat(timespec="seconds"))
+    return replace(message, headers=headers)
 
 
 def _delivery_mode(message: Message) -> DeliveryMode:

@@ -129,7 +129,8 @@ class MemoryBackend:
         return self.last
 
     def dead_letters(self, queue: Queue) -> list[Message]:
-        return self.last.dead_letters(queue)
+        with self.last.dead_letters(queue) as letters:
+            return list(letters)
 
     def redeliver(self, bus: Bus, queue: Queue) -> None:
         inbox = Inbox(Outage())
@@ -158,6 +159,13 @@ class RabbitBackend:
 
 def connected(url: str) -> pika.BlockingConnection:
     return pika.BlockingConnection(pika.URLParameters(url))
+
+
+def take_and_crash(url: str, queue_name: str) -> None:
+    """Take a message, once there is one, and lose the connection over it."""
+    with closing(connected(url)) as connection:
+        channel = connection.channel()
+        until(lambda: channel.basic_get(queue_name)[0] is not None)
 
 
 def _taken(connection: pika.BlockingConnection, name: str) -> list[Message]:

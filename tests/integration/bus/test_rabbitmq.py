@@ -24,6 +24,7 @@ from tests.integration.bus.support import (
     depth,
     message,
     publish,
+    take_and_crash,
     until,
 )
 
@@ -49,13 +50,6 @@ def subscribed(bus: RabbitBus, queue: Queue, inbox: Inbox, batch: int = 100) -> 
 
 def assert_set(event: threading.Event) -> None:
     assert event.wait(PATIENCE)
-
-
-def take_and_crash(url: str, queue_name: str) -> None:
-    """Take a message, once there is one, and lose the connection over it."""
-    with closing(connected(url)) as connection:
-        channel = connection.channel()
-        until(lambda: channel.basic_get(queue_name)[0] is not None)
 
 
 # As operators see it.

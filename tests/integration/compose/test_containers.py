@@ -156,6 +156,17 @@ def test_a_service_may_not_touch_what_is_another_s(service: str) -> None:
     assert not any(may(service, "configure", name) for name in topology.EXCHANGES)
 
 
+def test_the_api_may_take_dead_letters_and_send_them_back_and_no_more() -> None:
+    shared = [queue for each in ("organizer", "forwarder") for queue in QUEUES[each]]
+    assert may("api", "write", "")  # straight to the queue they came from
+    for queue in shared:
+        assert {name for name in queue.names if may("api", "read", name)} == {
+            queue.dead_letter_name
+        }
+        assert not any(may("api", what, queue.dead_letter_name) for what in ("configure", "write"))
+    assert not may("api", "read", "integr.ris.dlq")
+
+
 def test_the_exchanges_are_those_that_the_code_declares() -> None:
     defined = {each["name"]: each["type"] for each in TEMPLATE["exchanges"] if each["durable"]}
     assert defined == topology.EXCHANGES

@@ -362,8 +362,8 @@ class World:
         }
 
     def dead_letters(self, name: str = "pacs") -> list[Message]:
-        assert isinstance(self.bus, MemoryBus)
-        return self.bus.dead_letters(delivery_queue(name))
+        with self.bus.dead_letters(delivery_queue(name)) as letters:
+            return list(letters)
 
     def events_of(self, kind: type[Payload]) -> list[Payload]:
         return [event for event in self.events if isinstance(event, kind)]
