@@ -124,9 +124,10 @@ class Association(Base):
 
     association_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     receiver: Mapped[str] = mapped_column(String(128))
-    calling_ae_title: Mapped[str] = mapped_column(String(64), index=True)
+    calling_ae_title: Mapped[str] = mapped_column(String(64))
     called_ae_title: Mapped[str] = mapped_column(String(64))
     peer_address: Mapped[str] = mapped_column(String(64))
+    # until its end is known: when its first image was received that became known
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
     # released, aborted, lost, rejected; None while open or while its end is not known
@@ -137,6 +138,12 @@ class Association(Base):
     reason: Mapped[str | None] = mapped_column(Text)  # why it was rejected
     # by the organizer's clock: settling is counted from here, whatever the receivers' clocks say
     end_seen_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_associations_opened", "opened_at", "association_id"),
+        Index("ix_associations_outcome", "outcome", "opened_at", "association_id"),
+        Index("ix_associations_caller", "calling_ae_title", "opened_at", "association_id"),
+    )
 
 
 class Study(Base):

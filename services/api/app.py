@@ -23,6 +23,7 @@ from services.api.middleware import (
 from services.api.openapi import describe_errors
 from services.api.problems import handle_problems
 from services.api.routes import (
+    associations,
     deliveries,
     destinations,
     events,
@@ -54,7 +55,16 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.state.metrics = Metrics(context)
-    for module in (studies, study_commands, destinations, senders, deliveries, events, operations):
+    for module in (
+        studies,
+        study_commands,
+        destinations,
+        senders,
+        associations,
+        deliveries,
+        events,
+        operations,
+    ):
         app.include_router(module.router, prefix=API)
     app.include_router(operations.machines)
     app.router.routes += _page()

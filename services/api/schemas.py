@@ -327,6 +327,32 @@ class RegisteredSender(Sender):
     )
 
 
+class AssociationOutcome(StrEnum):
+    """How an association ended; `open` until its end is known."""
+
+    OPEN = "open"
+    RELEASED = "released"
+    ABORTED = "aborted"
+    LOST = "lost"
+    REJECTED = "rejected"
+
+
+class Association(BaseModel):
+    """Somebody who called: to send, or to be refused."""
+
+    association_id: str
+    receiver: str
+    calling_ae_title: str = Field(description="Empty if it came to none: TLS failed before.")
+    called_ae_title: str
+    peer_address: str = Field(examples=["10.0.0.7"])
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None
+    outcome: AssociationOutcome
+    receipts: int | None = Field(description="Images answered with success; null while open.")
+    refused: int | None = Field(description="Images answered with a failure; null while open.")
+    reason: str | None = Field(description="Why it was rejected.")
+
+
 class EchoTarget(_Given):
     """A peer to be asked whether it is there."""
 

@@ -75,6 +75,14 @@ def sender(row: Sender) -> schemas.Sender:
     return schemas.Sender.model_validate(_columns(schemas.Sender, row))
 
 
+def association(row: Association) -> schemas.Association:
+    """An association."""
+    outcome = row.outcome or schemas.AssociationOutcome.OPEN
+    return schemas.Association.model_validate(
+        {**_columns(schemas.Association, row), "outcome": outcome}
+    )
+
+
 def timeline(
     row: Study, touches: Sequence[Touch], filings: Sequence[Filing], entries: Sequence[Entry]
 ) -> list[schemas.TimelineEntry]:

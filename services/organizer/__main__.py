@@ -23,6 +23,7 @@ from services.organizer.handlers import Handlers
 from services.organizer.intake import Intake
 from services.organizer.loose import LooseFiles
 from services.organizer.projection import HistoryFile
+from services.organizer.refusals import Refusals
 from services.organizer.retention import Retention
 from services.organizer.takeover import Takeover
 
@@ -67,6 +68,7 @@ class Organizer:
             Task("retention", retention.run, every=1.0),
             Task("loose-files", loose.run, every=1.0),
             Task("folders", self._sweep.folders.run, every=folders.EVERY_SECONDS),
+            Task("refusals", Refusals(database, clock).forget, every=3600.0),
         )
         self._handlers = Handlers(intake, database, self._completing_task, clock)
         self._consumers: list[Consumer] = []

@@ -200,7 +200,7 @@ class Intake:
         now = self._clock()
         kept = [each for each in receipts if each.quarantined_because is None]
         with self._database.write() as session:
-            queries.upsert_associations(session, [each.stored for each in receipts])
+            queries.upsert_associations(session, receipts)
             first = {each.header.study_uid: each.header for each in reversed(kept)}
             known = queries.known_studies(session, first.keys())
             for study_uid in sorted(first.keys() - known):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -273,18 +273,22 @@ def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
 # -- associations ------------------------------------------------------------------------------
 
 
-def upsert_associations(session: Session, stored: Iterable[InstanceStored]) -> None:
+def upsert_associations(session: Session, receipts: Iterable[NewReceipt]) -> None:
     """Record the associations that instances came by, unless they are known."""
-    rows = {
-        each.association_id: {
-            "association_id": each.association_id,
-            "receiver": each.receiver,
-            "calling_ae_title": each.calling_ae_title,
-            "called_ae_title": each.called_ae_title,
-            "peer_address": each.peer_address,
-        }
-        for each in stored
-    }
+    rows: dict[str, dict[str, Any]] = {}
+    for each in sorted(receipts, key=lambda receipt: receipt.received_at):
+        stored = each.stored
+        rows.setdefault(
+            stored.association_id,
+            {
+                "association_id": stored.association_id,
+                "receiver": stored.receiver,
+                "calling_ae_title": stored.calling_ae_title,
+                "called_ae_title": stored.called_ae_title,
+                "peer_address": stored.peer_address,
+                "opened_at": each.received_at,
+            },
+        )
     insert_or_ignore(session, Association, [rows[key] for key in sorted(rows)])
 
 
@@ -333,6 +337,18 @@ def record_rejection(session: Session, refused: AssociationRejected, now: dateti
             }
         ],
     )
+
+
+def forget_rejections(session: Session, before: datetime, limit: int) -> int:
+    """Delete what is on record of callers that were refused before a moment; how many rows."""
+    old = (
+        select(Association.association_id)
+        .where(Association.outcome == "rejected", Association.opened_at < before)
+        .limit(limit)
+    )
+    ids = session.scalars(old).all()
+    session.execute(delete(Association).where(Association.association_id.in_(ids)))
+    return len(ids)
 
 
 # -- completeness ------------------------------------------------------------------------------
