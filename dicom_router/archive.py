@@ -347,7 +347,12 @@ class Archive:
                 flush_folder(folder)
 
     def remove_study_files(self, folder: str, names: Iterable[str]) -> bool:
-        """Unlink these files, then the folder if nothing else is in it; whether it is gone."""
+        """Unlink these files, then the folder if nothing else is in it; whether it is gone.
+
+        Raises `DiskTrouble` while the volume is away: its files are not gone.
+        """
+        if not self.is_there():
+            raise DiskTrouble(f"The data folder {self.root} has no {SPOOL}: its volume is away")
         for name in names:
             (self.root / folder / name).unlink(missing_ok=True)
         try:

@@ -33,5 +33,5 @@ def history_entry(study: Study) -> dict[str, str | int | bool | None]:
         "image_count": study.image_count,
         "study_description": study.study_description,
         "sent": study.sent,
-        "sent_at": stamp(study.sent_at) if study.sent_at else None,
+        "sent_at": stamp(study.sent_at) if study.sent and study.sent_at else None,
     }

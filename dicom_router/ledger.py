@@ -33,7 +33,10 @@ def lock_studies(session: Session, study_uids: Iterable[str]) -> dict[str, Study
 
 
 def refresh_state(session: Session, study: Study, now: datetime) -> None:
-    """Derive the study's state from its deliveries (none that was replaced); lock it before."""
+    """Derive the study's state from its deliveries (none that was replaced); lock it before.
+
+    To hold a study that is sent does not change since when it is.
+    """
     session.flush()
     states = session.scalars(
         select(Delivery.state).where(
@@ -41,9 +44,9 @@ def refresh_state(session: Session, study: Study, now: datetime) -> None:
         )
     ).all()
     study.state = derive_state(study, states)
-    if not study.sent:
+    if study.state != StudyState.HELD and not study.sent:
         study.sent_at = None
-    elif study.sent_at is None:
+    elif study.sent and (study.sent_at is None or study.sent_revision < study.revision):
         study.sent_at = now
         study.sent_revision = study.revision
     study.projected = False

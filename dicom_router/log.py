@@ -54,6 +54,9 @@ class Log(StrEnum):
 
     STUDY_ROUTED = "study.routed"
     STUDY_REQUESTED = "study.requested"
+    STUDY_HELD = "study.held"
+    STUDY_RELEASED = "study.released"
+    STUDY_DISCARDED = "study.discarded"
     DELIVERY_STARTED = "delivery.started"
     DELIVERY_ENDED = "delivery.ended"
     DELIVERY_RETRYING = "delivery.retrying"

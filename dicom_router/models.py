@@ -60,6 +60,9 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+# In `Delivery.replaced_by`: no other delivery is, the study was deleted and owes nothing of it.
+BY_DELETION = "deletion"
+
 OPEN_DELIVERY_STATES = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
@@ -386,7 +389,7 @@ class Delivery(Base):
     finished_at: Mapped[datetime | None]
     lease_owner: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None]
-    replaced_by: Mapped[str | None] = mapped_column(String(32))
+    replaced_by: Mapped[str | None] = mapped_column(String(32))  # a delivery, or BY_DELETION
 
     __table_args__ = (
         Index("ix_deliveries_study", "study_uid", "revision", "destination"),

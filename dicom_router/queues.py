@@ -15,6 +15,7 @@ from dicom_router.events import (
     ForwardRequested,
     InstanceStored,
     StudyComplete,
+    StudyDelete,
     StudyRelease,
 )
 
@@ -28,7 +29,7 @@ INTAKE = Queue(
 )
 ORGANIZER_COMMANDS = Queue(
     "organizer.commands",
-    tuple(Binding(COMMANDS_EXCHANGE, kind.name) for kind in (AssociationRejected,)),
+    tuple(Binding(COMMANDS_EXCHANGE, kind.name) for kind in (AssociationRejected, StudyDelete)),
 )
 STUDY_COMPLETE = Queue(
     "forwarder.study-complete", (Binding(EVENTS_EXCHANGE, f"{StudyComplete.name}.#"),)

@@ -111,6 +111,14 @@ class Delivery(BaseModel):
     )
 
 
+class Attention(BaseModel):
+    """Something that a person should look at."""
+
+    kind: str = Field(examples=["identity-conflict"])
+    text: str
+    at: AwareDatetime
+
+
 class Study(BaseModel):
     """A study. The keys up to `sent_at` are those of `.metadata.json`, with the same values."""
 
@@ -138,6 +146,12 @@ class Study(BaseModel):
     completeness: dict[str, Any] | None = Field(
         description="The evidence by which the study was taken for complete."
     )
+    held: bool = Field(description="Whether a person, or the router, holds it back.")
+    hold_reason: str | None = Field(examples=["The wrong patient was chosen at the scanner"])
+    needs_attention: bool = Field(description="Whether `attention` says something.")
+    attention: list[Attention] = Field(
+        description="What a person should look at; POST …/release says that one has."
+    )
     deliveries: list[Delivery] = Field(description="All of them, newest last.")
 
 
@@ -149,6 +163,20 @@ class StudyForward(_Given):
         True,
         description="false: everything once more, also what the destination has.",
     )
+
+
+class StudyDecision(_Given):
+    """Why somebody decides so; it is kept in the study's timeline."""
+
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=500,
+            pattern=r"^[^\x00]*$",
+            examples=["The wrong patient was chosen at the scanner"],
+        ),
+    ]
 
 
 class Series(BaseModel):

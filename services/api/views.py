@@ -31,6 +31,10 @@ def study(row: Study, deliveries: Sequence[CountedDelivery]) -> schemas.Study:
             "on_disk": row.on_disk,
             "revision": row.revision,
             "completeness": row.completeness,
+            "held": row.held,
+            "hold_reason": row.hold_reason,
+            "needs_attention": row.needs_attention,
+            "attention": row.attention,
             "deliveries": [delivery(each) for each in deliveries],
         }
     )

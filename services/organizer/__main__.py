@@ -16,7 +16,7 @@ from dicom_router.outbox import OutboxRelay
 from dicom_router.queues import INTAKE, ORGANIZER_COMMANDS
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
-from services.organizer import folders
+from services.organizer import deletion, folders
 from services.organizer import sweep as sweeping
 from services.organizer.completing import Completing
 from services.organizer.handlers import Handlers
@@ -58,19 +58,24 @@ class Organizer:
             ready=self._sweep.swept,
         )
         retention = Retention(self._archive, database, relay, source, clock, settings)
+        delete = deletion.Deletion(self._archive, database, relay, source, clock)
         self._history = HistoryFile(self._archive, database, name)
 
         self._relay_task = Task("outbox", relay.relay, every=1.0, wake=relay.woken)
         self._sweep_task = Task("sweep", self._sweep.run, every=sweeping.EVERY_SECONDS)
         self._completing_task = Task("completing", completing.complete_quiet_studies, every=0.5)
         self._history_task = Task("history", self._history.write_if_changed, every=1.0)
+        self._deletion_task = Task("deletion", delete.run, every=deletion.EVERY_SECONDS)
         self._others = (
             Task("retention", retention.run, every=1.0),
             Task("loose-files", loose.run, every=1.0),
             Task("folders", self._sweep.folders.run, every=folders.EVERY_SECONDS),
             Task("refusals", Refusals(database, clock).forget, every=3600.0),
+            self._deletion_task,
         )
-        self._handlers = Handlers(intake, database, self._completing_task, clock)
+        self._handlers = Handlers(
+            intake, database, self._completing_task, self._deletion_task, clock
+        )
         self._consumers: list[Consumer] = []
 
     @property

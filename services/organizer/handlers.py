@@ -10,7 +10,6 @@ from dicom_router.events import (
     AssociationReleased,
     InstanceStored,
     Message,
-    expect,
     payload_of,
 )
 from dicom_router.queues import INTAKE
@@ -23,9 +22,14 @@ class Handlers:
     """The organizer's handlers; each commits before it returns."""
 
     def __init__(
-        self, intake: Intake, database: Database, completing: Task, clock: Callable[[], datetime]
+        self,
+        intake: Intake,
+        database: Database,
+        completing: Task,
+        deletion: Task,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._intake, self._database = intake, database
+        self._intake, self._database, self._deletion = intake, database, deletion
         self._completing, self._clock = completing, clock
 
     def on_intake(self, messages: Sequence[Message]) -> None:
@@ -43,8 +47,11 @@ class Handlers:
             self._completing.wake()
 
     def on_command(self, messages: Sequence[Message]) -> None:
-        """`association-rejected`: record who was refused."""
+        """`association-rejected`: record who was refused. `study-delete`: look what is to go."""
+        commands = [payload_of(each) for each in messages]
+        refused = [each for each in commands if isinstance(each, AssociationRejected)]
         with self._database.write() as session:
-            for each in messages:
-                refused = expect(each, AssociationRejected)
-                queries.record_rejection(session, refused, self._clock())
+            for each in refused:
+                queries.record_rejection(session, each, self._clock())
+        if len(refused) < len(commands):
+            self._deletion.wake()

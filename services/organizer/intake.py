@@ -33,6 +33,7 @@ from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.part10 import FileMeta, read_file_meta
 from services.organizer import queries
 from services.organizer.announcement import announcement
+from services.organizer.deletion import revive
 from services.organizer.header import Header, read_header
 from services.organizer.identity import check_identity
 from services.organizer.placing import Placing, decide
@@ -106,12 +107,26 @@ class Intake:
             return []
         with self._database.write() as session:
             studies = lock_studies(session, queries.studies_of_receipts(session, receipt_ids))
+            self._revive(session, studies, receipt_ids)
             moves = self._move(session, studies, receipt_ids, headers)
             queries.upsert_series(session, moves.headers)
             queries.derive_counts(session, studies)
             for study_uid in moves.active:
                 refresh_state(session, studies[study_uid], self._clock())
         return moves.missing
+
+    def _revive(
+        self, session: Session, studies: dict[str, Study], receipt_ids: Collection[str]
+    ) -> None:
+        """Bring deleted studies back that a new image came for, if its file is there."""
+        deleted = {study_uid for study_uid, study in studies.items() if study.deleted}
+        receipts = queries.assigned_receipts(session, receipt_ids) if deleted else []
+        for receipt in receipts:
+            study = studies[receipt.study_uid or ""]
+            if study.deleted and self._is_at_hand(receipt, study):
+                revive(session, self._archive, study, self._source, self._clock())
+        if deleted:
+            self._relay.wake()
 
     def ended(self, receipt_ids: Sequence[str]) -> dict[str, str]:
         """The SHA-256 of those receipts that have ended already."""

@@ -418,6 +418,7 @@ def freeze_revision(session: Session, study: Study) -> int:
             Receipt.study_uid == study.study_uid,
             Receipt.revision.is_(None),
             Receipt.state == ReceiptState.ORGANIZED,
+            Receipt.on_disk,  # or they were deleted by a person before they were complete
         )
     )
     session.execute(
@@ -469,6 +470,29 @@ def has_assigned(session: Session, study_uid: str) -> bool:
             .limit(1)
         )
         is not None
+    )
+
+
+def assigned_of_study(session: Session, study_uid: str) -> list[Receipt]:
+    """The receipts of a study that are between their assignment and their record."""
+    return list(
+        session.scalars(
+            select(Receipt).where(
+                Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ASSIGNED
+            )
+        )
+    )
+
+
+def studies_to_delete(session: Session, after: str, limit: int) -> list[str]:
+    """Studies that a person had deleted and whose files are still there, after a UID."""
+    return list(
+        session.scalars(
+            select(Study.study_uid)
+            .where(Study.deleted, Study.on_disk, Study.study_uid > after)
+            .order_by(Study.study_uid)
+            .limit(limit)
+        )
     )
 
 

@@ -41,6 +41,7 @@ class StudyFilter:
     modality: str = ""
     states: Collection[StudyState] = ()
     sent: bool | None = None
+    needs_attention: bool | None = None
     received_from: datetime | None = None
     received_before: datetime | None = None
 
@@ -218,6 +219,8 @@ def _conditions(wanted: StudyFilter) -> list[ColumnElement[bool]]:
     if wanted.sent is not None:
         sent = Study.state == StudyState.SENT
         found.append(sent if wanted.sent else ~sent)
+    if wanted.needs_attention is not None:
+        found.append(Study.needs_attention == wanted.needs_attention)
     if wanted.received_from:
         found.append(Study.created_at >= wanted.received_from)
     if wanted.received_before:

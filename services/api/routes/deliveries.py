@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from dicom_router.events import DeliveryCancel, DeliveryRetry, Payload
-from dicom_router.models import OPEN_DELIVERY_STATES, DeliveryState
+from dicom_router.models import BY_DELETION, OPEN_DELIVERY_STATES, DeliveryState
 from dicom_router.models import Delivery as DeliveryRow
 from services.api import views
 from services.api.context import LIMIT, Api, Change, CursorText, Limit, Operator, Viewer
@@ -50,11 +50,10 @@ def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
     with api.change() as change:
         found = _require(change, delivery_id, _CAN_BE_RETRIED, "tried again")
         if found.replaced_by is not None:
-            raise Problem(
-                409,
-                "This delivery was replaced: another is owed its images "
-                "(POST /api/v1/studies/{study_uid}/forward sends what is missing).",
-            )
+            why = "Its study was deleted"
+            if found.replaced_by != BY_DELETION:
+                why = f"It was replaced: the delivery {found.replaced_by} is owed its images"
+            raise Problem(409, f"{why}; POST /api/v1/studies/…/forward sends what is missing.")
         if destinations.lock_destination(change.session, found.destination) is None:
             raise Problem(
                 409,

@@ -46,6 +46,7 @@ async def _wanted(
     modality: Annotated[str, Query(pattern=r"^[A-Za-z0-9_]{0,16}$", examples=["CT"])] = "",
     state: Annotated[list[StudyState] | None, Query(description="Any of these.")] = None,
     sent: bool | None = None,
+    needs_attention: bool | None = None,
     received_from: _Moment = None,
     received_to: _Moment = None,
 ) -> StudyFilter:
@@ -56,6 +57,7 @@ async def _wanted(
         modality=modality,
         states=tuple(state or ()),
         sent=sent,
+        needs_attention=needs_attention,
         received_from=_moment("received_from", received_from, timedelta(0)),
         received_before=_moment("received_to", received_to, timedelta(days=1)),
     )
@@ -88,8 +90,7 @@ def list_studies(
 def get_study(api: Api, _who: Viewer, study_uid: StudyUid) -> Study:
     """A study with all its deliveries."""
     with api.database.read() as session:
-        row = _known(session, study_uid)
-        return views.study(row, deliveries_of(session, [study_uid]).get(study_uid, []))
+        return shown_study(session, _known(session, study_uid))
 
 
 @router.get("/{study_uid}/series", summary="A study's series")
@@ -142,6 +143,11 @@ def _known(session: Session, study_uid: str) -> StudyRow:
     if row is None:
         raise unknown_study()
     return row
+
+
+def shown_study(session: Session, row: StudyRow) -> Study:
+    """A study as GET shows it."""
+    return views.study(row, deliveries_of(session, [row.study_uid]).get(row.study_uid, []))
 
 
 def unknown_study() -> Problem:

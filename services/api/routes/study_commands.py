@@ -2,17 +2,20 @@
 
 from fastapi import APIRouter
 
-from dicom_router.events import ForwardRequested
+from dicom_router.events import ForwardRequested, StudyDelete, StudyRelease
 from dicom_router.ledger import lock_study
+from dicom_router.log import Log, get_logger
 from dicom_router.models import Study as StudyRow
-from services.api.context import Api, Operator
+from services.api.context import Admin, Api, Operator
 from services.api.problems import Problem
-from services.api.queries import Session, destinations
+from services.api.queries import Session, decisions, destinations
 from services.api.queries import forwarding as queries
-from services.api.routes.studies import StudyUid, unknown_study
-from services.api.schemas import Accepted, StudyForward
+from services.api.routes.studies import StudyUid, shown_study, unknown_study
+from services.api.schemas import Accepted, Study, StudyDecision, StudyForward
 
 router = APIRouter(prefix="/studies", tags=["studies"])
+
+log = get_logger()
 
 
 @router.post("/{study_uid}/forward", status_code=202, summary="Send a study (again)")
@@ -34,6 +37,60 @@ def forward_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyForw
         )
         change.tell(command)
     return Accepted(id=study_uid, command=command.name)
+
+
+@router.post("/{study_uid}/hold", summary="Hold a study back")
+def hold_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecision) -> Study:
+    """Sending stops after the image in hand; nothing more goes out until it is released.
+
+    It has taken effect when this answers. What is still received is organized as ever.
+    """
+    with api.change() as change:
+        study = _locked(change.session, study_uid)
+        if study.deleted:
+            raise Problem(409, "This study was deleted: nothing of it goes out any more.")
+        if study.held:
+            raise Problem(409, f"This study is held already: {study.hold_reason}")
+        decisions.hold(change.session, study, who.name, given.reason, change.now)
+        shown = shown_study(change.session, study)
+    log.info(Log.STUDY_HELD, study_uid=study_uid, by=who.name)
+    return shown
+
+
+@router.post("/{study_uid}/release", summary="Let a study go out again")
+def release_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecision) -> Study:
+    """What it owes goes out. It also says that a person has seen why it needed attention."""
+    with api.change() as change:
+        study = _locked(change.session, study_uid)
+        if study.deleted:
+            raise Problem(409, "This study was deleted: there is nothing left to release.")
+        if not study.held and not study.needs_attention:
+            raise Problem(409, "This study is not held, and nothing at it needs attention.")
+        if study.held:
+            change.tell(StudyRelease(study_uid=study_uid, by=who.name))
+        decisions.release(change.session, study, who.name, given.reason, change.now)
+        shown = shown_study(change.session, study)
+    log.info(Log.STUDY_RELEASED, study_uid=study_uid, by=who.name)
+    return shown
+
+
+@router.delete("/{study_uid}", summary="Delete a study")
+def delete_study(api: Api, who: Admin, study_uid: StudyUid, given: StudyDecision) -> Study:
+    """Waiting deliveries are cancelled at once; its files go within moments (`on_disk`).
+
+    The history stays and says so. A new image brings the study back, with what is new only.
+    """
+    with api.change() as change:
+        study = _locked(change.session, study_uid)
+        if study.deleted:
+            raise Problem(409, f"This study was deleted already, by {study.deleted_by}.")
+        if not study.on_disk:
+            raise Problem(409, "This study is no longer on this disk: nothing is left to delete.")
+        cancelled = decisions.delete(change.session, study, who.name, given.reason, change.now)
+        change.tell(StudyDelete(study_uid=study_uid, by=who.name))
+        shown = shown_study(change.session, study)
+    log.info(Log.STUDY_DISCARDED, study_uid=study_uid, by=who.name, cancelled=cancelled)
+    return shown
 
 
 def require_target(session: Session, name: str | None) -> None:

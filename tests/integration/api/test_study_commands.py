@@ -1,8 +1,9 @@
-"""What people have done with a study: sent again."""
+"""What people have done with a study: sent again, held, released, deleted."""
 
+from datetime import timedelta
 from typing import Any
 
-from dicom_router.models import DeliveryInstance, Receipt
+from dicom_router.models import DeliveryInstance, Receipt, Study
 from tests.integration.api.conftest import (
     NOON,
     Api,
@@ -125,3 +126,112 @@ def test_a_replaced_delivery_shows_by_which_and_is_not_tried_again(api: Api) -> 
     shown = {each["id"]: each["replaced_by"] for each in api.get("/studies/1.2.3")["deliveries"]}
     assert shown == {"d1": "d2", "d2": None}
     assert "replaced" in api.post("/deliveries/d1/retry", status=409)["detail"]
+
+
+def _decide(api: Api, what: str, reason: str = "the wrong patient", status: int = 200) -> Any:
+    return api.post(f"/studies/1.2.3/{what}", {"reason": reason}, status=status)
+
+
+def _delete(api: Api, reason: str = "the wrong patient", status: int = 200) -> Any:
+    answer = api.client.request("DELETE", "/api/v1/studies/1.2.3", json={"reason": reason})
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def _events(api: Api) -> list[tuple[str, str]]:
+    return [(each["event"], each["detail"]) for each in api.get("/studies/1.2.3/timeline")]
+
+
+def test_a_hold_is_in_effect_when_it_is_answered(api: Api) -> None:
+    api.bus.close(1.0)  # and needs no broker
+    api.add(a_study(revision=1, routed_revision=1, receiving=False), a_delivery("d1"))
+    shown = _decide(api, "hold")
+    assert (shown["state"], shown["held"]) == ("held", True)
+    assert shown["hold_reason"] == "the wrong patient"
+    assert shown == api.get("/studies/1.2.3")
+    assert _events(api) == [("held", "admin holds it, nothing more goes out: the wrong patient")]
+
+
+def test_a_release_has_forwarders_look_at_once(api: Api) -> None:
+    api.add(a_study(revision=1, routed_revision=1, receiving=False), a_delivery("d1"))
+    _decide(api, "hold")
+    shown = _decide(api, "release", "it was the right one")
+    assert (shown["state"], shown["held"], shown["hold_reason"]) == ("complete", False, None)
+    assert data_of(api.command()) == {"study_uid": "1.2.3", "by": "admin"}
+    assert _events(api)[-1] == ("released", "admin released it: it was the right one")
+
+
+def test_a_hold_does_not_change_since_when_a_study_is_sent(api: Api) -> None:
+    api.add(
+        a_study(revision=1, routed_revision=1, receiving=False, state="sent", sent_revision=1),
+        a_delivery("d1", state="delivered"),
+    )
+    with api.database.write() as session:
+        study = session.get(Study, "1.2.3")
+        assert study is not None
+        study.sent_at = NOON
+    sent_at = api.get("/studies/1.2.3")["sent_at"]
+    api.now[0] += timedelta(days=1)
+    shown = _decide(api, "hold")
+    assert (shown["sent"], shown["sent_at"]) == (False, None)
+    shown = _decide(api, "release")
+    assert (shown["sent"], shown["sent_at"]) == (True, sent_at)
+
+
+def test_a_release_says_that_a_person_has_seen_what_needed_attention(api: Api) -> None:
+    flag = {"kind": "identity-conflict", "text": "two patients", "at": NOON.isoformat()}
+    api.add(a_study(attention=[flag], needs_attention=True), a_study("1.2.4"))
+    flagged = api.get("/studies", needs_attention=True)["items"]
+    assert [each["study_uid"] for each in flagged] == ["1.2.3"]
+    assert flagged[0]["attention"][0]["text"] == "two patients"
+    others = api.get("/studies", needs_attention=False)["items"]
+    assert [each["study_uid"] for each in others] == ["1.2.4"]
+    shown = _decide(api, "release", "the same person")
+    assert (shown["needs_attention"], shown["attention"]) == (False, [])
+    assert _events(api) == [("released", "admin looked at it: the same person")]
+    assert api.no_command()
+
+
+def test_a_decision_that_makes_no_sense_is_refused(api: Api) -> None:
+    _decide(api, "hold", status=404)
+    api.add(a_study())
+    assert "not held" in _decide(api, "release", status=409)["detail"]
+    _decide(api, "hold")
+    assert "the wrong patient" in _decide(api, "hold", status=409)["detail"]
+    for reason in ("", "  ", "x" * 501, "\0"):
+        _decide(api, "hold", reason, status=422)
+    _delete(api, "", status=422)
+    _delete(api)
+    for what in ("hold", "release"):
+        assert "deleted" in _decide(api, what, status=409)["detail"]
+    assert "by admin" in _delete(api, status=409)["detail"]
+
+
+def test_a_deleted_study_owes_nothing_and_its_history_stays(api: Api) -> None:
+    _with_destination(api)
+    api.add(
+        a_study(revision=1, routed_revision=1, receiving=False),
+        a_delivery("d1", state="sending", lease_owner="f", lease_until=NOON),
+        a_delivery("d2", state="failed", destination="archive"),
+        a_delivery("d3", state="delivered", destination="third"),
+        DeliveryInstance(delivery_id="d1", receipt_id="r1", state="waiting"),
+    )
+    shown = _delete(api)
+    assert (shown["state"], shown["sent"], shown["on_disk"]) == ("deleted", False, True)
+    states = {each["id"]: (each["state"], each["replaced_by"]) for each in shown["deliveries"]}
+    assert states == {
+        "d1": ("cancelled", "deletion"),
+        "d2": ("failed", "deletion"),
+        "d3": ("delivered", None),
+    }
+    assert data_of(api.command()) == {"study_uid": "1.2.3", "by": "admin"}
+    detail = "admin had it deleted, 1 delivery was cancelled: the wrong patient"
+    assert _events(api) == [("deleted", detail)]
+    assert "deleted" in api.post("/deliveries/d1/retry", status=409)["detail"]
+    assert api.get("/studies", state="deleted")["items"] == [shown]
+    assert 'dicom_router_studies{state="deleted"} 1.0' in api.client.get("/metrics").text
+
+
+def test_a_study_that_is_no_longer_on_disk_can_not_be_deleted(api: Api) -> None:
+    api.add(a_study(on_disk=False, state="sent"))
+    assert "no longer on this disk" in _delete(api, status=409)["detail"]

@@ -16,7 +16,11 @@ from tests.support.instances import Scanner, data_set
 def send(bench: Bench, scanner: Scanner, study: str, *uids: str, release: bool = True) -> None:
     """Store instances of a study and end the association, as its messages tell the organizer."""
     handlers = Handlers(
-        bench.intake, bench.database, Task("idle", lambda: None, every=1), bench.clock
+        bench.intake,
+        bench.database,
+        Task("idle", lambda: None, every=1),
+        Task("idle", lambda: None, every=1),
+        bench.clock,
     )
     events = [
         scanner.store(

@@ -1,0 +1,71 @@
+"""What people decide about a study. It takes effect here, in the transaction of the request.
+
+Whoever is told that it is done can rely on it: forwarders look at the study's row before each image
+(`docs/decisions/0012-decisions-take-effect-at-once.md`). The caller holds the study's lock.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicom_router.ledger import attention_paid, note, refresh_state
+from dicom_router.models import (
+    BY_DELETION,
+    OPEN_DELIVERY_STATES,
+    Delivery,
+    DeliveryState,
+    Study,
+)
+
+
+def hold(session: Session, study: Study, by: str, reason: str, now: datetime) -> None:
+    """Nothing more of the study goes out."""
+    study.held, study.hold_reason = True, reason
+    text = f"{by} holds it, nothing more goes out: {reason}"
+    note(session, study.study_uid, now, "held", text, by=by, reason=reason)
+    refresh_state(session, study, now)
+
+
+def release(session: Session, study: Study, by: str, reason: str, now: datetime) -> None:
+    """A person has looked at it: what it owes goes out, and it needs no attention any more."""
+    what = "released it" if study.held else "looked at it"
+    about = [each["kind"] for each in study.attention]
+    study.held, study.hold_reason = False, None
+    attention_paid(study)
+    text = f"{by} {what}: {reason}"
+    note(session, study.study_uid, now, "released", text, by=by, reason=reason, attention=about)
+    refresh_state(session, study, now)
+
+
+def delete(session: Session, study: Study, by: str, reason: str, now: datetime) -> int:
+    """Nothing of the study is owed any more and its files go; how many deliveries that ended."""
+    owed = session.scalars(
+        select(Delivery)
+        .where(
+            Delivery.study_uid == study.study_uid,
+            Delivery.state != DeliveryState.DELIVERED,
+            Delivery.replaced_by.is_(None),
+        )
+        .order_by(Delivery.id)
+        .with_for_update()
+    ).all()
+    cancelled = [each for each in owed if each.state in OPEN_DELIVERY_STATES]
+    for each in cancelled:
+        _cancel(each, f"The study was deleted by {by}", now)
+    for each in owed:
+        each.replaced_by = BY_DELETION
+    study.deleted, study.deleted_by, study.unrouted = True, by, False
+    attention_paid(study)
+    ended = "1 delivery was" if len(cancelled) == 1 else f"{len(cancelled)} deliveries were"
+    text = f"{by} had it deleted, {ended} cancelled: {reason}"
+    note(session, study.study_uid, now, "deleted", text, by=by, reason=reason)
+    refresh_state(session, study, now)
+    return len(cancelled)
+
+
+def _cancel(delivery: Delivery, text: str, now: datetime) -> None:
+    delivery.state = DeliveryState.CANCELLED
+    delivery.reason = {"kind": "cancelled", "dicom_status": None, "text": text}
+    delivery.finished_at, delivery.next_attempt_at = now, None
+    delivery.lease_owner = delivery.lease_until = None
