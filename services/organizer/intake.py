@@ -287,7 +287,8 @@ class Intake:
             self._look_at(current.get(key), study)
             placing = decide(receipt, current.get(key), study.sent_revision)
             if not self._carry_out(session, placing, receipt, current.get(key), study, moves):
-                moves.missing.append(receipt.receipt_id)
+                if receipt.receipt_id in receipt_ids:
+                    moves.missing.append(receipt.receipt_id)
                 continue
             if placing is not Placing.NOTE:
                 current[key] = receipt

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from dicom_router.database import insert_or_ignore
 from dicom_router.events import AssociationRejected, AssociationReleased, InstanceStored
@@ -105,11 +105,21 @@ def shown(value: str) -> str:
 
 
 def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Receipt]:
-    """Those of the receipts that are still to be moved, in the order they were received."""
+    """Those of the receipts that are still to be moved, in the order they were received.
+
+    With them all of the same instances: one may be in its folder already, unrecorded.
+    """
+    asked = aliased(Receipt)
+    is_wanted = exists().where(
+        asked.receipt_id.in_(receipt_ids),
+        asked.state == ReceiptState.ASSIGNED,
+        asked.study_uid == Receipt.study_uid,
+        asked.sop_instance_uid == Receipt.sop_instance_uid,
+    )
     return list(
         session.scalars(
             select(Receipt)
-            .where(Receipt.receipt_id.in_(receipt_ids), Receipt.state == ReceiptState.ASSIGNED)
+            .where(Receipt.state == ReceiptState.ASSIGNED, is_wanted)
             .order_by(Receipt.received_at, Receipt.receipt_id)
         )
     )

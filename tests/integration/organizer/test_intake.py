@@ -149,6 +149,25 @@ def test_a_crash_between_move_and_record_is_made_up_for(bench: Bench) -> None:
     assert bench.study(study).image_count == 1
 
 
+def test_an_image_that_was_moved_before_a_crash_is_recorded_before_newer_bytes_come(
+    bench: Bench,
+) -> None:
+    study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
+    first = scanner.store(data_set(StudyInstanceUID=study, StudyDescription="OLD"), uid)
+    bench.intake._assign([r for r in [bench.intake._inspect(first)] if r])
+    bench.archive.place(
+        bench.archive.path(first.spool_path), bench.study(study).folder, f"CT.{uid}.dcm"
+    )
+    newer = scanner.store(data_set(StudyInstanceUID=study, StudyDescription="NEW"), uid)
+    bench.intake.organize([newer])
+    states = {key: each.state for key, each in bench.receipts().items()}
+    assert states == {
+        first.receipt_id: ReceiptState.SUPERSEDED,
+        newer.receipt_id: ReceiptState.ORGANIZED,
+    }
+    assert bench.aside().keys() == {f"{first.receipt_id}.dcm"}
+
+
 def test_a_crash_in_the_middle_of_superseding_is_made_up_for(bench: Bench) -> None:
     study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
     first = scanner.store(data_set(StudyInstanceUID=study, StudyDescription="OLD"), uid)
