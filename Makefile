@@ -32,6 +32,11 @@ test: $(DEVELOPMENT)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (A
 	@$(PYTHON) -m infra.debian_packages
 	@exec $(PYTHON) -m pytest $(or $(ARGS),$(EVERY_TEST))
 
+.PHONY: chaos
+chaos: $(DEVELOPMENT)  ## the proof that nothing is lost: random faults from seeds (ARGS="--seeds 200", --self-check)
+	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
+	@exec $(PYTHON) -m tests.chaos $(ARGS)
+
 .PHONY: lint
 lint: $(DEVELOPMENT)  ## format check, lint, strict types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet $(CODE)

@@ -46,6 +46,7 @@ class Pacs:
         self.aborts_at: set[str] = set()  # SOP Instance UIDs
         self.aborts_all = False
         self.abort_after: int | None = None  # so many images, once
+        self.pause_seconds = 0.0  # before each answer
         self.gate = threading.Event()  # images are answered only while it is set
         self.gate.set()
         self.stored: list[Stored] = []
@@ -53,6 +54,7 @@ class Pacs:
         self.associations = 0  # those with a storage context
         self.callers: set[str] = set()
         self.calls = 0  # associations that were asked for, all in all
+        self._pause = threading.Event()  # never set
         self._lock = threading.Lock()
         self._ae: AE | None = None
 
@@ -87,6 +89,11 @@ class Pacs:
             for association in ae.active_associations:
                 _cut(association, b"")
             ae.shutdown()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it listens."""
+        return self._ae is not None
 
     def has(self) -> list[str]:
         """The SOP Instance UIDs it has stored, repeats included."""
@@ -125,6 +132,7 @@ class Pacs:
         with self._lock:
             self.asked.append(uid)
         self.gate.wait(30)
+        self._pause.wait(self.pause_seconds)
         with self._lock:
             if self._aborts(uid):
                 _cut(event.assoc, _A_ABORT)
