@@ -62,7 +62,7 @@ def hurry() -> None:
     sweep.EVERY_SECONDS = 2.0  # 60 s
     sweep.ANNOUNCED_WITHIN = timedelta(seconds=2)  # 60 s
     loose.UNCHANGED_FOR = timedelta(seconds=1)  # 5 s
-    loose._ABANDONED_AFTER = timedelta(seconds=3)  # 60 s
+    sweep.ABANDONED_AFTER = timedelta(seconds=3)  # 60 s
     deliveries.LEASE = timedelta(seconds=3)  # 30 s
     api._RELAY_EVERY_SECONDS = 1.0  # 10 s
 
@@ -121,7 +121,7 @@ def _serve(order: dict[str, Any]) -> NoReturn:
         if order["bug"]:
             BUGS[order["bug"]]()
         code = MAINS[order["service"]]()
-    except BaseException:  # as Python itself would, at the end of a program
+    except BaseException:  # noqa: BLE001 - told as Python would at the end of a program
         traceback.print_exc()
     finally:
         sys.stderr.flush()
