@@ -69,6 +69,7 @@ class Log(StrEnum):
     SENDERS_REGISTERED = "senders.registered"
 
     REQUEST_FAILED = "request.failed"
+    ACCESS_LOCKED = "access.locked"
 
 
 def configure_logging(service: str) -> None:

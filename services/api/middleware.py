@@ -33,6 +33,7 @@ _DOCS_POLICY = (
     "img-src data: https://fastapi.tiangolo.com; connect-src 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+_HTTPS_ONLY = "max-age=31536000"  # seconds, a year: from then on this browser asks over TLS only
 # An encoded slash in a segment is part of a name (a UID may contain anything), not a separator.
 _SLASH = "\x1f"
 
@@ -62,7 +63,7 @@ class RequestContext:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
-                for name, value in _headers(scope["path"]).items():
+                for name, value in _headers(scope).items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -154,10 +155,15 @@ def _request_id(headers: Headers) -> str:
     return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else uuid.uuid4().hex
 
 
-def _headers(path: str) -> dict[str, str]:
-    return {
-        "Content-Security-Policy": _DOCS_POLICY if path == DOCS else _POLICY,
+def _headers(scope: Scope) -> dict[str, str]:
+    headers = {
+        "Content-Security-Policy": _DOCS_POLICY if scope["path"] == DOCS else _POLICY,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
     }
+    if scope["scheme"] == "https":
+        headers["Strict-Transport-Security"] = _HTTPS_ONLY
+    return headers

@@ -65,7 +65,7 @@ async def stream_events(
     return StreamingResponse(
         _stream(api.feed, position, type),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+        headers={"X-Accel-Buffering": "no"},
     )
 
 

@@ -2,14 +2,19 @@
 
 import itertools
 import json
+import re
 import stat
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from dicom_router.database import Database
+from dicom_router.log import Log
+from services.api.middleware import MOST_BODY_BYTES
 from tests.integration.api.conftest import TOKEN, Api, running
 
 CLOSED = ("/studies", "/destinations", "/deliveries", "/events/stream", "/nothing", "/", "")
@@ -17,7 +22,8 @@ CLOSED = ("/studies", "/destinations", "/deliveries", "/events/stream", "/nothin
 
 def test_nobody_unknown_gets_in(api: Api) -> None:
     unknown = [None, b"Bearer wrong", f"Basic {TOKEN}".encode(), b"Bearer", b"B\xe9arer x"]
-    for path, authorization in itertools.product(CLOSED, unknown):
+    for number, (path, authorization) in enumerate(itertools.product(CLOSED, unknown)):
+        api.now[0] += timedelta(minutes=number)  # or it would be locked out
         headers = {b"Authorization": authorization} if authorization else None
         answer = httpx.get(f"{api.client.base_url}/api/v1{path}", headers=headers, trust_env=False)
         assert answer.status_code == 401, (path, authorization)
@@ -28,6 +34,53 @@ def test_nobody_unknown_gets_in(api: Api) -> None:
 def test_what_an_unknown_client_sends_is_not_even_looked_at(api: Api) -> None:
     answer = httpx.post(f"{api.client.base_url}/api/v1/destinations", content=b"{", trust_env=False)
     assert answer.status_code == 401
+
+
+def test_nothing_below_the_api_s_path_answers_without_a_token(api: Api) -> None:
+    document = api.client.get("/api/openapi.json").json()
+    asked = [
+        (method, re.sub(r"{\w+}", "x", path))
+        for path, operations in document["paths"].items()
+        for method in operations
+        if path.startswith("/api/")
+    ]
+    assert len(asked) > 20
+    with httpx.Client(base_url=api.client.base_url, trust_env=False) as nobody:
+        for method, path in asked:
+            assert nobody.request(method, path).status_code == 401, (method, path)
+
+
+def test_ten_wrong_tokens_lock_their_address_out_for_a_while(api: Api) -> None:
+    wrong = {"Authorization": "Bearer wrong"}
+    with capture_logs() as logs, browser(api) as page:
+        for _ in range(10):
+            assert api.client.get("/api/v1/studies", headers=wrong).status_code == 401
+        answer = api.client.get("/api/v1/studies")
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "300"
+        assert answer.json()["title"] == "Too many failures"
+        assert page.get("/api/v1/studies").status_code == 200
+        (line,) = [each for each in logs if each["event"] == Log.ACCESS_LOCKED]
+    assert line["address"] == "127.0.0.1"
+    api.now[0] += timedelta(minutes=5)
+    api.get("/studies")
+
+
+def test_a_right_token_from_another_address_is_not_locked_out(api: Api) -> None:
+    for _ in range(10):
+        wrong = {"Authorization": "Bearer wrong", "X-Forwarded-For": "10.0.0.7"}
+        assert api.client.get("/api/v1/studies", headers=wrong).status_code == 401
+    for address, status in (("10.0.0.7", 429), ("10.0.0.8", 200)):
+        forwarded = {"X-Forwarded-For": address}
+        assert api.client.get("/api/v1/studies", headers=forwarded).status_code == status
+
+
+def test_a_page_left_open_locks_nobody_out(api: Api) -> None:
+    stale = {b"Cookie": b"router_session=1.00"}
+    url = f"{api.client.base_url}/api/v1/studies"
+    for _ in range(30):
+        assert httpx.get(url, headers=stale, trust_env=False).status_code == 401
+    api.get("/studies")
 
 
 def test_health_and_metrics_need_no_token(api: Api) -> None:
@@ -118,6 +171,75 @@ def test_answers_carry_strict_headers_and_the_request_id(api: Api) -> None:
     assert "server" not in answer.headers
     odd = api.client.get("/api/v1/nothing", headers={b"X-Request-ID": b"a b\xff"})
     assert odd.headers["x-request-id"] == odd.json()["request_id"] != "a b"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("GET", "/page.js", 200),
+        ("GET", "/healthz", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/api/openapi.json", 200),
+        ("GET", "/api/docs", 200),
+        ("GET", "/api/v1/studies", 200),
+        ("GET", "/api/v1/studies/none", 404),
+        ("GET", "/nothing", 404),
+        ("PUT", "/healthz", 405),
+        ("GET", "/api/v1/studies?limit=0", 422),
+        ("GET", "/a%00b", 422),
+    ],
+)
+def test_every_answer_carries_strict_headers(api: Api, method: str, path: str, status: int) -> None:
+    answer = api.client.request(method, path)
+    assert answer.status_code == status
+    _require_strict(answer)
+
+
+def test_answers_to_nobody_and_to_large_bodies_carry_strict_headers(api: Api) -> None:
+    with httpx.Client(base_url=api.client.base_url, trust_env=False) as nobody:
+        _require_strict(nobody.get("/api/v1/studies"))
+    large = api.client.post("/api/v1/destinations", content=b"x" * (MOST_BODY_BYTES + 1))
+    assert large.status_code == 413
+    _require_strict(large)
+
+
+def test_a_body_that_grows_too_large_is_refused_on_the_way(api: Api) -> None:
+    pieces = (b"x" * 65536 for _ in range(MOST_BODY_BYTES // 65536 + 1))
+    answer = api.client.post("/api/v1/destinations", content=pieces)
+    assert answer.status_code == 413
+
+
+def test_an_error_nobody_expected_tells_nothing_and_is_strict(start: Callable[..., Api]) -> None:
+    def fail() -> str | None:
+        raise RuntimeError("what only the log may tell")
+
+    api = start(ready_checks=(fail,))
+    with capture_logs() as logs:
+        answer = api.client.get("/readyz?token=secret-in-the-query")
+    assert answer.status_code == 500
+    _require_strict(answer)
+    assert "what only the log may tell" not in answer.text
+    assert Log.REQUEST_FAILED in [each["event"] for each in logs]
+    assert "secret-in-the-query" not in f"{answer.text} {logs}"
+
+
+def _require_strict(answer: httpx.Response) -> None:
+    headers = answer.headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert "server" not in headers
+    assert "strict-transport-security" not in headers  # over plain HTTP it means nothing
+
+
+def test_a_stream_of_events_is_not_kept_by_anyone(api: Api) -> None:
+    with api.client.stream("GET", "/api/v1/events/stream") as answer:
+        assert answer.headers["cache-control"] == "no-store"
 
 
 def test_the_page_has_nothing_inline_that_its_policy_forbids(api: Api) -> None:

@@ -170,6 +170,7 @@ def test_a_certificate_makes_it_https(
         answer = httpx.post(url, headers=api.client.headers, verify=trust, trust_env=False)
         assert answer.status_code == 200
         assert "secure" in answer.headers["set-cookie"].lower()
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
 def test_a_certificate_that_is_none_is_said_in_one_line(database: Database, tmp_path: Path) -> None:
