@@ -28,6 +28,7 @@ class Log(StrEnum):
     MESSAGE_RETRIED = "message.retried"
     MESSAGE_PARKED = "message.parked"
     MESSAGE_DROPPED = "message.dropped"
+    QUEUE_REPLAYED = "queue.replayed"
     HANDLER_WAITING = "handler.waiting"
     TASK_WAITING = "task.waiting"
     TASK_FAILED = "task.failed"

@@ -16,6 +16,7 @@ from services.api.app import create_app
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
 from services.api.feed import Feed
 from services.api.handlers import EVENTS_QUEUE, Recorder
+from services.api.oldest import OldestLetters
 from services.api.server import Server, address_of, bind
 from services.api.targets import own_default, warn_without_destination
 
@@ -103,6 +104,7 @@ class ApiService:
             access=Access(token, self._clock),
             relay=self._relay,
             feed=self._feed,
+            oldest_letters=OldestLetters(self._bus, self._clock),
             source=process.instance_name(SERVICE),
             ready_checks=self._ready_checks,
         )

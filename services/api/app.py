@@ -28,6 +28,7 @@ from services.api.routes import (
     destinations,
     events,
     operations,
+    queues,
     senders,
     studies,
     study_commands,
@@ -63,6 +64,7 @@ def create_app(context: Context) -> FastAPI:
         associations,
         deliveries,
         events,
+        queues,
         operations,
     ):
         app.include_router(module.router, prefix=API)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from dicom_router.bus import BrokerUnavailable
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.migrations import require_current
 from dicom_router.tls import TlsFiles, is_good_until
@@ -9,6 +10,7 @@ from services.api.context import Context
 from services.api.queries import destinations as queries
 from services.api.queries import studies
 from services.api.schemas import Check, CheckStatus
+from services.api.standing import known_queues, standing, without_consumers
 from services.api.targets import HOW_TO_SET_ONE, NO_DESTINATION
 
 _GIBIBYTE = 1 << 30
@@ -31,7 +33,7 @@ def diagnose(context: Context) -> list[Check]:
     """Every check. Those that need the database are left out while it is away."""
     found = [_database(context), _broker(context), _disk(context), *_certificates(context)]
     if found[0].status == CheckStatus.OK:
-        found += [*_destinations(context), _attention(context)]
+        found += [*_destinations(context), _attention(context), *_queues(context)]
     return found
 
 
@@ -167,7 +169,45 @@ def _attention(context: Context) -> Check:
     )
 
 
-_WARNINGS = {"destinations", "destinations-up", "attention"}  # nothing is lost by these
+def _queues(context: Context) -> list[Check]:
+    """Queues that nobody consumes, and dead letters; nothing while the broker is away."""
+    try:
+        found = standing(context, known_queues(context).values())
+        idle = without_consumers(context)
+    except BrokerUnavailable:
+        return []
+    waiting = sum(each.work.messages for each in idle)
+    names = ", ".join(each.queue.name for each in idle)
+    dead = [f"{each.queue.name} ({each.dead})" for each in found if each.dead]
+    return [
+        Check(
+            id="queues",
+            title="Queues are consumed",
+            status=CheckStatus.FAIL if waiting else CheckStatus.WARN if idle else CheckStatus.OK,
+            detail=f"Nobody consumes {names}; {waiting} messages wait"
+            if idle
+            else f"{len(found)} queues, each with a consumer",
+            fix="Start the service that the queue's name begins with; nothing is lost meanwhile"
+            if idle
+            else "",
+        ),
+        _check(
+            "dead-letters",
+            "Dead letters",
+            f"There are some in {', '.join(dead)}" if dead else None,
+            "There are none",
+            "GET /api/v1/queues/{name}/dlq says why; mend that, then "
+            "POST /api/v1/queues/{name}/dlq/replay",
+        ),
+    ]
+
+
+_WARNINGS = {
+    "destinations",
+    "destinations-up",
+    "attention",
+    "dead-letters",
+}  # nothing is lost by these
 
 
 def _check(name: str, title: str, trouble: str | None, well: str, fix: str) -> Check:

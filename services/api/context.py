@@ -20,6 +20,7 @@ from dicom_router.settings import Settings
 from dicom_router.tls import TlsFiles
 from services.api.access import COOKIE, Access, Principal, Role, not_signed_in
 from services.api.feed import Feed
+from services.api.oldest import OldestLetters
 from services.api.problems import Problem
 from services.api.queries import Session
 from services.api.schemas import DEFAULT_ITEMS, MOST_ITEMS
@@ -42,6 +43,7 @@ class Context:
     access: Access
     relay: OutboxRelay
     feed: Feed
+    oldest_letters: OldestLetters
     source: str  # of the messages it publishes: `api@host:pid`
     ready_checks: Sequence[ReadyCheck] = ()
     stopping: StopSignal = field(default_factory=StopSignal)

@@ -409,6 +409,62 @@ class EchoResult(BaseModel):
     detail: str = Field(examples=["PACS at 10.0.0.5:104 answered"])
 
 
+# -- queues ------------------------------------------------------------------------------------
+
+
+class RetryTier(BaseModel):
+    """Where messages wait that could not be handled."""
+
+    name: str = Field(examples=["organizer.intake.retry.10s"])
+    messages: int
+
+
+class QueueStatus(BaseModel):
+    """A queue, and what it means when it grows."""
+
+    name: str = Field(examples=["organizer.intake"])
+    ready: int = Field(description="Messages that wait to be handled.")
+    consumers: int
+    retry: list[RetryTier]
+    dead_letters: int
+    oldest_dead_letter_at: AwareDatetime | None = Field(
+        description="When it failed first, at most a minute old; null without dead letters, or "
+        "with more than 5,000."
+    )
+    grows_when: str = Field(examples=["the organizers are away"])
+
+
+class DeadLetter(BaseModel):
+    """A message that could not be handled."""
+
+    message_id: str
+    type: str = Field(examples=["dicomrouter.delivery-due.v1"])
+    sent_at: AwareDatetime
+    reason: str = Field(examples=["PACS refused an image with status A900"])
+    attempt: int
+    first_failed_at: AwareDatetime
+    study_uid: str | None = Field(description="null where it is not known.")
+    delivery_id: str | None = Field(description="Of a delivery that failed.")
+    of_use: bool = Field(
+        description="false: the delivery has not failed any more, was replaced, or its study or "
+        "destination is gone; a replay drops the letter."
+    )
+
+
+class WhatToReplay(_Given):
+    """Which dead letters: one message, those of a study, or all."""
+
+    message_id: str | None = Field(None, max_length=256)
+    study_uid: str | None = Field(None, max_length=256)
+
+
+class Replayed(BaseModel):
+    """How many dead letters were taken away."""
+
+    replayed: int = Field(description="Work again.")
+    dropped: int = Field(description="Of no use any more.")
+
+
 # -- the rest ----------------------------------------------------------------------------------
 
 

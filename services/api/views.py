@@ -10,9 +10,12 @@ from dicom_router.history import history_entry
 from dicom_router.models import Association, Receipt, Sender, Series, Study
 from dicom_router.models import TimelineEntry as Entry
 from services.api import schemas
+from services.api.letters import Letter
+from services.api.oldest import first_failed_at
 from services.api.queries.deliveries import CountedDelivery
 from services.api.queries.destinations import DestinationStatus
 from services.api.queries.studies import Filing, Touch
+from services.api.standing import Standing
 
 # Among entries of one moment, which came first.
 _ORDER = {"received": 0, "organized": 1}
@@ -84,6 +87,35 @@ def association(row: Association) -> schemas.Association:
     outcome = row.outcome or schemas.AssociationOutcome.OPEN
     return schemas.Association.model_validate(
         {**_columns(schemas.Association, row), "outcome": outcome}
+    )
+
+
+def queue(each: Standing, oldest: datetime | None) -> schemas.QueueStatus:
+    """A queue."""
+    return schemas.QueueStatus(
+        name=each.queue.name,
+        ready=each.work.messages,
+        consumers=each.work.consumers,
+        retry=[schemas.RetryTier(name=t.name, messages=t.messages) for t in each.tiers],
+        dead_letters=each.dead,
+        oldest_dead_letter_at=oldest,
+        grows_when=each.grows_when,
+    )
+
+
+def dead_letter(letter: Letter) -> schemas.DeadLetter:
+    """A dead letter."""
+    found = letter.message
+    return schemas.DeadLetter(
+        message_id=found.id,
+        type=found.type,
+        sent_at=found.time,
+        reason=str(found.headers.get("x-last-error", "")),
+        attempt=found.attempt,
+        first_failed_at=first_failed_at(found),
+        study_uid=letter.study_uid,
+        delivery_id=letter.delivery_id,
+        of_use=letter.of_use,
     )
 
 
