@@ -415,6 +415,32 @@ class DeliveryInstance(Base):
     delivered_at: Mapped[datetime | None]
 
 
+class BulkForward(Base):
+    """Many studies to be sent (again), asked for batch by batch; the API's own."""
+
+    __tablename__ = "bulk_forwards"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    wanted: Mapped[dict[str, Any]]  # the filter, as the client gave it
+    destination: Mapped[str | None] = mapped_column(String(40))
+    only_missing: Mapped[bool]
+    by: Mapped[str] = mapped_column(String(128))
+    studies: Mapped[int]  # that fitted when it was asked for
+    asked: Mapped[int] = mapped_column(default=0)  # so many of them until now
+    after: Mapped[str] = mapped_column(String(256), default="")  # the last one's UID
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "ix_bulk_forwards_unfinished",
+            "created_at",
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+    )
+
+
 class OutboxMessage(Base):
     """A message to be published, written in the transaction whose fact it tells."""
 

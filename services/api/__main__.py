@@ -13,6 +13,7 @@ from dicom_router.settings import Settings
 from dicom_router.tasks import Task
 from services.api.access import Access, ensure_token
 from services.api.app import create_app
+from services.api.bulk import BulkForwarding
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
 from services.api.feed import Feed
 from services.api.handlers import EVENTS_QUEUE, Recorder
@@ -21,6 +22,7 @@ from services.api.server import Server, address_of, bind
 from services.api.targets import own_default, warn_without_destination
 
 _RELAY_EVERY_SECONDS = 10.0
+_BULK_EVERY_SECONDS = 1.0
 _PRUNE_EVERY_SECONDS = 3600.0
 _RECORD_BATCH = 200
 
@@ -73,7 +75,9 @@ class ApiService:
             on_connected=self._on_connected,
         )
         relay, prune = self._relay, self._recorder.prune
+        bulk = BulkForwarding(context)
         self._tasks = (
+            Task("bulk", bulk.run, every=_BULK_EVERY_SECONDS).start(),
             Task("outbox", relay.relay, every=_RELAY_EVERY_SECONDS, wake=relay.woken).start(),
             Task("prune-events", prune, every=_PRUNE_EVERY_SECONDS).start(),
         )

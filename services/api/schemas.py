@@ -165,6 +165,61 @@ class StudyForward(_Given):
     )
 
 
+_NO_NUL = r"^[^\x00]*$"
+
+
+class StudyQuery(_Given):
+    """Which studies, as the parameters of GET /studies say it; empty: all."""
+
+    q: str = Field("", pattern=_NO_NUL)
+    patient_id: str = Field("", pattern=_NO_NUL)
+    patient_name: str = Field("", pattern=_NO_NUL)
+    modality: str = Field("", pattern=r"^[A-Za-z0-9_]{0,16}$", examples=["CT"])
+    state: list[StudyState] = []
+    sent: bool | None = None
+    needs_attention: bool | None = None
+    received_from: str | None = Field(None, examples=["2026-01-22"])
+    received_to: str | None = Field(None, examples=["2026-01-23"])
+
+
+class BulkForward(StudyForward):
+    """Many studies to be sent (again)."""
+
+    filter: StudyQuery
+    dry_run: bool = Field(False, description="true: count only, send nothing.")
+
+
+class BulkCounts(BaseModel):
+    """What a filter comes to."""
+
+    studies: int = Field(description="That can be sent: complete and on disk.", examples=[1200])
+    instances: int = Field(
+        description="That they have; with `only_missing` at most so many go out.",
+        examples=[240000],
+    )
+    not_on_disk: int = Field(description="Studies that would have to come from elsewhere.")
+
+
+class BulkAccepted(BulkCounts):
+    """The studies are asked for one after the other; GET /deliveries/bulk/{id} tells how far."""
+
+    id: str
+    command: str = Field(examples=["forward-requested"])
+
+
+class BulkProgress(BaseModel):
+    """How far a bulk is: what came of each study is in its timeline."""
+
+    id: str
+    destination: str | None
+    only_missing: bool
+    by: str
+    studies: int = Field(description="That could be sent when it was asked for.")
+    asked: int = Field(description="Studies that the forwarders have been asked to send.")
+    created_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
 class StudyDecision(_Given):
     """Why somebody decides so; it is kept in the study's timeline."""
 
@@ -173,7 +228,7 @@ class StudyDecision(_Given):
         Field(
             min_length=1,
             max_length=500,
-            pattern=r"^[^\x00]*$",
+            pattern=_NO_NUL,
             examples=["The wrong patient was chosen at the scanner"],
         ),
     ]

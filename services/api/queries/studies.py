@@ -72,7 +72,7 @@ def studies(
     session: Session, wanted: StudyFilter, sort: str, after: Cursor | None, limit: int
 ) -> Sequence[Study]:
     """The next studies in an order, `-` descending; the UID decides among equals."""
-    query = select(Study).where(*_conditions(wanted))
+    query = select(Study).where(*conditions(wanted))
     return session.scalars(_ordered(query, sort, after).limit(limit)).all()
 
 
@@ -201,7 +201,8 @@ def _key(column: InstrumentedAttribute[Any], given: str | int) -> Any:
     return str(given)
 
 
-def _conditions(wanted: StudyFilter) -> list[ColumnElement[bool]]:
+def conditions(wanted: StudyFilter) -> list[ColumnElement[bool]]:
+    """What a study has to fit."""
     found: list[ColumnElement[bool]] = []
     if wanted.q:
         found.append(_mentions(wanted.q))

@@ -2,18 +2,28 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from dicom_router.events import DeliveryCancel, DeliveryRetry, Payload
+from dicom_router.events import DeliveryCancel, DeliveryRetry, ForwardRequested, Payload
 from dicom_router.models import BY_DELETION, OPEN_DELIVERY_STATES, DeliveryState
 from dicom_router.models import Delivery as DeliveryRow
 from services.api import views
 from services.api.context import LIMIT, Api, Change, CursorText, Limit, Operator, Viewer
 from services.api.paging import next_cursor, parse_cursor
 from services.api.problems import Problem
+from services.api.queries import bulk, destinations
 from services.api.queries import deliveries as queries
-from services.api.queries import destinations
-from services.api.schemas import Accepted, Delivery, Page
+from services.api.routes.studies import filter_of
+from services.api.routes.study_commands import require_target
+from services.api.schemas import (
+    Accepted,
+    BulkAccepted,
+    BulkCounts,
+    BulkForward,
+    BulkProgress,
+    Delivery,
+    Page,
+)
 
 router = APIRouter(prefix="/deliveries", tags=["deliveries"])
 
@@ -42,6 +52,48 @@ def list_deliveries(
         items=[views.delivery(row) for row in rows[:limit]],
         next=next_cursor(rows, limit, lambda row: queries.cursor_of(row.row)),
     )
+
+
+@router.post(
+    "/bulk",
+    status_code=202,
+    responses={200: {"model": BulkCounts, "description": "What it would come to (`dry_run`)."}},
+    summary="Send many studies (again)",
+)
+def forward_many(
+    api: Api, who: Operator, given: BulkForward, response: Response
+) -> BulkAccepted | BulkCounts:
+    """A destination was restored, replaced or added: as POST /studies/…/forward, for all that fit.
+
+    Ask with `dry_run` first. The studies are asked for by and by, and it goes on after a restart.
+    """
+    wanted = filter_of(given.filter)
+    with api.change() as change:
+        require_target(change.session, given.destination)
+        counts = BulkCounts.model_validate(bulk.count(change.session, wanted), from_attributes=True)
+        if given.dry_run:
+            response.status_code = 200
+            return counts
+        row = bulk.create(
+            change.session,
+            given.filter.model_dump(mode="json"),
+            given.destination,
+            given.only_missing,
+            by=who.name,
+            studies=counts.studies,
+            now=change.now,
+        )
+    return BulkAccepted(id=row.id, command=ForwardRequested.name, **counts.model_dump())
+
+
+@router.get("/bulk/{bulk_id}", summary="How far a bulk is")
+def get_bulk(api: Api, _who: Viewer, bulk_id: str) -> BulkProgress:
+    """How many of its studies the forwarders have been asked to send."""
+    with api.database.read() as session:
+        row = bulk.get(session, bulk_id)
+    if row is None:
+        raise Problem(404, f"There is no bulk {bulk_id!r}: POST /api/v1/deliveries/bulk makes one.")
+    return BulkProgress.model_validate(row, from_attributes=True)
 
 
 @router.post("/{delivery_id}/retry", status_code=202, summary="Try a delivery again now")

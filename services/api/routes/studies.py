@@ -16,7 +16,7 @@ from services.api.queries import Session
 from services.api.queries import studies as queries
 from services.api.queries.deliveries import deliveries_of
 from services.api.queries.studies import StudyFilter
-from services.api.schemas import Instance, Page, Series, Study, StudySort, TimelineEntry
+from services.api.schemas import Instance, Page, Series, Study, StudyQuery, StudySort, TimelineEntry
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 
@@ -50,16 +50,33 @@ async def _wanted(
     received_from: _Moment = None,
     received_to: _Moment = None,
 ) -> StudyFilter:
+    return filter_of(
+        StudyQuery.model_construct(
+            q=q,
+            patient_id=patient_id,
+            patient_name=patient_name,
+            modality=modality,
+            state=state or [],
+            sent=sent,
+            needs_attention=needs_attention,
+            received_from=received_from,
+            received_to=received_to,
+        )
+    )
+
+
+def filter_of(given: StudyQuery) -> StudyFilter:
+    """The studies that a client means."""
     return StudyFilter(
-        q=q,
-        patient_id=patient_id,
-        patient_name=patient_name,
-        modality=modality,
-        states=tuple(state or ()),
-        sent=sent,
-        needs_attention=needs_attention,
-        received_from=_moment("received_from", received_from, timedelta(0)),
-        received_before=_moment("received_to", received_to, timedelta(days=1)),
+        q=given.q,
+        patient_id=given.patient_id,
+        patient_name=given.patient_name,
+        modality=given.modality,
+        states=tuple(given.state),
+        sent=given.sent,
+        needs_attention=given.needs_attention,
+        received_from=_moment("received_from", given.received_from, timedelta(0)),
+        received_before=_moment("received_to", given.received_to, timedelta(days=1)),
     )
 
 

@@ -1,0 +1,55 @@
+"""Has many studies sent (again): a batch of commands at a time, as fast as they are carried out.
+
+How far it is stands in the database, in the transaction that asks for a batch: after a restart it
+goes on there. What waits is bounded, so that other commands are not held up for long, and nothing
+is dropped by the in-process bus, which is bounded too.
+"""
+
+from dicom_router.events import ForwardRequested
+from dicom_router.queues import FORWARDER_COMMANDS
+from services.api.context import SERVICE, Context
+from services.api.queries import bulk as queries
+from services.api.routes.studies import filter_of
+from services.api.schemas import StudyQuery
+
+_BATCH = 200  # studies; a forwarder takes a second or two for them
+
+
+class BulkForwarding:
+    """Works off what `POST /deliveries/bulk` has accepted, the oldest first."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def run(self) -> None:
+        """Ask for the next studies, unless those of before still wait."""
+        with self._context.database.read() as session:
+            idle = not queries.any_unfinished(session) or queries.outbox_waits(session, SERVICE)
+        if not idle and self._forwarders_are_free():
+            self._ask()
+
+    def _forwarders_are_free(self) -> bool:
+        """Whether their commands are taken; without their queue they would be lost."""
+        depths = self._context.bus.depths([FORWARDER_COMMANDS])
+        waiting = [each.messages for each in depths if each.name == FORWARDER_COMMANDS.name]
+        return bool(waiting) and waiting[0] < _BATCH
+
+    def _ask(self) -> None:
+        with self._context.change() as change:
+            row = queries.oldest_unfinished(change.session)
+            if row is None:
+                return
+            wanted = filter_of(StudyQuery.model_validate(row.wanted))
+            study_uids = queries.next_studies(change.session, wanted, row, _BATCH)
+            change.tell(
+                *(
+                    ForwardRequested(
+                        study_uid=each,
+                        destination=row.destination,
+                        only_missing=row.only_missing,
+                        by=row.by,
+                    )
+                    for each in study_uids
+                )
+            )
+            queries.advance(row, study_uids, change.now, is_last=len(study_uids) < _BATCH)
