@@ -38,6 +38,10 @@ _NETWORK_FILE_SYSTEMS = {
     "lustre",
 }
 _BUSY_TIMEOUT_MS = 30_000
+_NOT_A_URL = (
+    "ROUTER_DATABASE_URL can't be understood: it is postgresql+psycopg://user:password@host:port/"
+    "name, where special characters in the password are written as %40 for @, %2F for / and so on"
+)
 
 
 class DatabaseUnavailable(Unavailable):
@@ -50,8 +54,11 @@ class Database:
     def __init__(self, url: str) -> None:
         try:
             parsed = make_url(url)
-        except ArgumentError as error:
-            raise ConfigurationError(f"ROUTER_DATABASE_URL can't be understood: {error}") from error
+        except (ArgumentError, ValueError):
+            parsed = None
+        # A password with an @ of its own would make its end a part of the host, which is logged.
+        if parsed is None or "@" in (parsed.host or ""):
+            raise ConfigurationError(_NOT_A_URL)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
             _refuse_network_file_system(Path(parsed.database))

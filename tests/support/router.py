@@ -30,7 +30,7 @@ class Router:
         self.data.mkdir(exist_ok=True)
         self.log_path = folder / "router.log"
         self.dicom_port, self.http_port = free_port(), free_port()
-        self._argv = argv
+        self.argv = argv
         self.environment = os.environ | {
             "ROUTER_DATA_DIR": str(self.data),
             "ROUTER_DICOM_HOST": "127.0.0.1",
@@ -47,7 +47,7 @@ class Router:
         """Start, and wait until it is ready and its DICOM port answers."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self._argv],
+                [sys.executable, *self.argv],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
