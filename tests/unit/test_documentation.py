@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from dicom_router.events import EVENT_TYPES
 from dicom_router.log import Log
 from dicom_router.settings import PREFIX, Settings
+from tests.crash.steps import STEPS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -107,6 +108,20 @@ def test_operations_names_the_log_lines_there_are_and_all_of_them() -> None:
 def test_integrators_tells_of_every_event() -> None:
     told = section("docs/integrators.md", "Events")
     assert not [kind.name for kind in EVENT_TYPES if f"`{kind.name}" not in told]
+
+
+def test_reliability_tells_of_every_step_at_which_the_tests_crash() -> None:
+    rows = re.findall(r"^\| \d+ \| `(.+?)` \|", section("docs/reliability.md", "The steps"), re.M)
+    assert rows == list(STEPS)
+
+
+def test_every_promise_names_a_test_there_is() -> None:
+    promises = section("docs/reliability.md", "Promises").split("|---|---|\n")[1].splitlines()
+    for promise in filter(None, promises):
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", promise)
+        assert named, promise
+        for path, name in named:
+            assert f"\ndef {name}(" in text_of(path), name
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
