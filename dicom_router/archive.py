@@ -370,17 +370,27 @@ class Archive:
         """Move a file aside with its reason beside it; its new path, relative. Durable."""
         folder = self.root / QUARANTINE
         target = folder / name
-        self.write_atomically(target.with_name(f"{name}.reason.txt"), f"{reason}\n".encode())
+        self.write_reason(target, reason)
         source.rename(target)
         self.flush([folder, source.parent])
         return self.relative(target)
+
+    def write_reason(self, quarantined: Path, reason: str) -> None:
+        """Say beside a file in quarantine why it is there."""
+        self.write_atomically(_reason_of(quarantined), f"{reason}\n".encode())
+
+    def remove_quarantined(self, path: Path) -> None:
+        """Remove a file from quarantine with its reason, as far as they are there."""
+        path.unlink(missing_ok=True)
+        _reason_of(path).unlink(missing_ok=True)
+        self.flush([path.parent])
 
     def quarantined(self, name: str) -> tuple[str, str] | None:
         """The relative path and the reason of a file in quarantine; None if it is not there."""
         target = self.root / QUARANTINE / name
         if not _is_plain_file(target):
             return None
-        reason = target.with_name(f"{name}.reason.txt")
+        reason = _reason_of(target)
         text = reason.read_text("utf-8").strip() if reason.is_file() else "the reason is not known"
         return self.relative(target), text
 
@@ -519,6 +529,10 @@ def _folders(parent: Path) -> list[Path]:
 def _received_at(path: Path) -> datetime:
     receipt = ReceiptId.parse(path.stem)
     return receipt.received_at if receipt else datetime.fromtimestamp(0, UTC)
+
+
+def _reason_of(quarantined: Path) -> Path:
+    return quarantined.with_name(f"{quarantined.name}.reason.txt")
 
 
 def _is_plain_file(path: Path) -> bool:

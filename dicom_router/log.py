@@ -43,6 +43,8 @@ class Log(StrEnum):
 
     INSTANCE_QUARANTINED = "instance.quarantined"
     INSTANCE_MISSING = "instance.missing"
+    QUARANTINE_RETRIED = "quarantine.retried"
+    QUARANTINE_DELETED = "quarantine.deleted"
     SPOOL_SWEPT = "spool.swept"
     LOOSE_FILE_TAKEN = "loose-file.taken"
     IDENTITY_CONFLICT = "identity.conflict"

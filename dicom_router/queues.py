@@ -14,6 +14,8 @@ from dicom_router.events import (
     DestinationChanged,
     ForwardRequested,
     InstanceStored,
+    QuarantineDelete,
+    QuarantineRetry,
     StudyComplete,
     StudyDelete,
     StudyRelease,
@@ -29,7 +31,10 @@ INTAKE = Queue(
 )
 ORGANIZER_COMMANDS = Queue(
     "organizer.commands",
-    tuple(Binding(COMMANDS_EXCHANGE, kind.name) for kind in (AssociationRejected, StudyDelete)),
+    tuple(
+        Binding(COMMANDS_EXCHANGE, kind.name)
+        for kind in (AssociationRejected, StudyDelete, QuarantineRetry, QuarantineDelete)
+    ),
 )
 STUDY_COMPLETE = Queue(
     "forwarder.study-complete", (Binding(EVENTS_EXCHANGE, f"{StudyComplete.name}.#"),)

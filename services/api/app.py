@@ -28,6 +28,7 @@ from services.api.routes import (
     destinations,
     events,
     operations,
+    quarantine,
     queues,
     senders,
     studies,
@@ -65,6 +66,7 @@ def create_app(context: Context) -> FastAPI:
         deliveries,
         events,
         queues,
+        quarantine,
         operations,
     ):
         app.include_router(module.router, prefix=API)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from dicom_router.models import DeliveryState, StudyState
+from dicom_router.quarantine import Kind
 from dicom_router.settings import Port
 
 _Item = TypeVar("_Item")
@@ -518,6 +519,26 @@ class Replayed(BaseModel):
 
     replayed: int = Field(description="Work again.")
     dropped: int = Field(description="Of no use any more.")
+
+
+class Quarantined(BaseModel):
+    """An image that is set aside, with what is known of it."""
+
+    id: str = Field(description="Its receipt.")
+    kind: Kind = Field(
+        description="unreadable, no-study, superseded (by newer bytes), loose (put into the data "
+        "folder by somebody), or stray (a file that came by no association)."
+    )
+    reason: str = Field(examples=["it has no Study Instance UID"])
+    received_at: AwareDatetime
+    calling_ae_title: str = Field(description="Empty where it is not known.")
+    peer_address: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str | None
+    size_bytes: int
+    path: str | None = Field(description="In the data folder.")
+    on_disk: bool = Field(description="Whether the file is still there.")
 
 
 # -- the rest ----------------------------------------------------------------------------------

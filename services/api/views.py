@@ -6,14 +6,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dicom_router.archive import Archive
 from dicom_router.history import history_entry
 from dicom_router.models import Association, Receipt, Sender, Series, Study
 from dicom_router.models import TimelineEntry as Entry
+from dicom_router.quarantine import RECEIVER, kind_of
 from services.api import schemas
 from services.api.letters import Letter
 from services.api.oldest import first_failed_at
 from services.api.queries.deliveries import CountedDelivery
 from services.api.queries.destinations import DestinationStatus
+from services.api.queries.quarantine import SetAside
 from services.api.queries.studies import Filing, Touch
 from services.api.standing import Standing
 
@@ -119,6 +122,26 @@ def dead_letter(letter: Letter) -> schemas.DeadLetter:
     )
 
 
+def quarantined(row: SetAside, archive: Archive) -> schemas.Quarantined:
+    """An image in quarantine."""
+    receipt, association = row.receipt, row.association
+    there = receipt.on_disk and bool(receipt.file_name)
+    return schemas.Quarantined(
+        id=receipt.receipt_id,
+        kind=kind_of(receipt),
+        reason=receipt.reason or "",
+        received_at=receipt.received_at,
+        calling_ae_title=association.calling_ae_title if association else "",
+        peer_address=association.peer_address if association else "",
+        sop_class_uid=receipt.sop_class_uid,
+        sop_instance_uid=receipt.sop_instance_uid,
+        study_uid=receipt.study_uid,
+        size_bytes=receipt.size,
+        path=receipt.file_name,
+        on_disk=there and archive.path(receipt.file_name or "").is_file(),
+    )
+
+
 def timeline(
     row: Study, touches: Sequence[Touch], filings: Sequence[Filing], entries: Sequence[Entry]
 ) -> list[schemas.TimelineEntry]:
@@ -143,6 +166,9 @@ def _received(touch: Touch, taken_over: bool) -> schemas.TimelineEntry:
 
 
 def _came(association: Association, count: int) -> str:
+    if association.receiver == RECEIVER:
+        sender = association.calling_ae_title or "somebody"
+        return f"{_images(count)} of {sender} taken in again from quarantine"
     where = f" at {association.peer_address}" if association.peer_address else ""
     ended = f"; the association was {association.outcome}" if association.outcome else ""
     return f"{association.calling_ae_title}{where} sent {_images(count)}{ended}"

@@ -23,6 +23,7 @@ from services.organizer.handlers import Handlers
 from services.organizer.intake import Intake
 from services.organizer.loose import LooseFiles
 from services.organizer.projection import HistoryFile
+from services.organizer.quarantine import Quarantine
 from services.organizer.refusals import Refusals
 from services.organizer.retention import Retention
 from services.organizer.takeover import Takeover
@@ -73,8 +74,9 @@ class Organizer:
             Task("refusals", Refusals(database, clock).forget, every=3600.0),
             self._deletion_task,
         )
+        quarantine = Quarantine(self._archive, database, relay, source, clock)
         self._handlers = Handlers(
-            intake, database, self._completing_task, self._deletion_task, clock
+            intake, quarantine, database, self._completing_task, self._deletion_task, clock
         )
         self._consumers: list[Consumer] = []
 

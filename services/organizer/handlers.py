@@ -10,12 +10,17 @@ from dicom_router.events import (
     AssociationReleased,
     InstanceStored,
     Message,
+    Payload,
+    QuarantineDelete,
+    QuarantineRetry,
+    StudyDelete,
     payload_of,
 )
-from dicom_router.queues import INTAKE
+from dicom_router.queues import INTAKE, ORGANIZER_COMMANDS
 from dicom_router.tasks import Task
 from services.organizer import queries
 from services.organizer.intake import Intake
+from services.organizer.quarantine import Quarantine
 
 
 class Handlers:
@@ -24,13 +29,14 @@ class Handlers:
     def __init__(
         self,
         intake: Intake,
+        quarantine: Quarantine,
         database: Database,
         completing: Task,
         deletion: Task,
         clock: Callable[[], datetime],
     ) -> None:
-        self._intake, self._database, self._deletion = intake, database, deletion
-        self._completing, self._clock = completing, clock
+        self._intake, self._quarantine, self._database = intake, quarantine, database
+        self._completing, self._deletion, self._clock = completing, deletion, clock
 
     def on_intake(self, messages: Sequence[Message]) -> None:
         """`instance-stored` and `association-released`: organize, then record the ends."""
@@ -47,11 +53,19 @@ class Handlers:
             self._completing.wake()
 
     def on_command(self, messages: Sequence[Message]) -> None:
-        """`association-rejected`: record who was refused. `study-delete`: look what is to go."""
-        commands = [payload_of(each) for each in messages]
-        refused = [each for each in commands if isinstance(each, AssociationRejected)]
-        with self._database.write() as session:
-            for each in refused:
-                queries.record_rejection(session, each, self._clock())
-        if len(refused) < len(commands):
+        """Do what the API asks for, and record who was refused."""
+        for each in messages:
+            self._on_command(payload_of(each), each.time)
+
+    def _on_command(self, command: Payload, asked_at: datetime) -> None:
+        if isinstance(command, AssociationRejected):
+            with self._database.write() as session:
+                queries.record_rejection(session, command, self._clock())
+        elif isinstance(command, StudyDelete):
             self._deletion.wake()
+        elif isinstance(command, QuarantineRetry):
+            self._quarantine.retry(command.receipt_id, command.by, asked_at)
+        elif isinstance(command, QuarantineDelete):
+            self._quarantine.delete(command.receipt_id, command.by)
+        else:
+            raise Unprocessable(f"a {command.name} does not belong into {ORGANIZER_COMMANDS.name}")

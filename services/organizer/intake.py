@@ -31,6 +31,7 @@ from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, ReceiptState, Study
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.part10 import FileMeta, read_file_meta
+from dicom_router.quarantine import NO_STUDY
 from services.organizer import queries
 from services.organizer.announcement import announcement
 from services.organizer.deletion import revive
@@ -180,7 +181,7 @@ class Intake:
         except Unprocessable as error:
             return self._set_aside(stored, received_at, Header(), str(error))
         if not header.study_uid:
-            return self._set_aside(stored, received_at, header, "it has no Study Instance UID")
+            return self._set_aside(stored, received_at, header, NO_STUDY)
         name = file_name(header.modality or "OT", stored.sop_instance_uid)
         return NewReceipt(stored, received_at, header, name)
 

@@ -4,24 +4,24 @@ A file is claimed by renaming it into the spool, so that of several organizers o
 that a crash left behind is for the sweep, unless its copy is still being written.
 """
 
-import os
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dicom_router.archive import Archive, ReceiptId, copy_data_set
+from dicom_router.archive import Archive, ReceiptId
 from dicom_router.database import Database
 from dicom_router.errors import Unavailable, Unprocessable
-from dicom_router.events import AssociationReleased, InstanceStored, Message, message
+from dicom_router.events import InstanceStored, Message
 from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay, enqueue
-from dicom_router.part10 import FileMeta, read_file_meta
+from dicom_router.part10 import FileMeta
+from dicom_router.quarantine import LOOSE_RECEIVER
 from services.organizer.intake import Intake
+from services.organizer.spooling import announced, copy_to_spool
 
 CALLING_AE_TITLE = "FOLDER"
 UNCHANGED_FOR = timedelta(seconds=5)
-_SPOOL = "folder"
 
 log = get_logger()
 
@@ -62,18 +62,20 @@ class LooseFiles:
     def take_up_abandoned(self, before: datetime) -> int:
         """Take in what was claimed before a moment and never copied, by whoever; how many."""
         free = [
-            c for c in self._archive.abandoned_claims(_SPOOL, before) if self._is_free(c, before)
+            c
+            for c in self._archive.abandoned_claims(LOOSE_RECEIVER, before)
+            if self._is_free(c, before)
         ]
         return sum(_try(self._take_in, claim) for claim in free)
 
     def _is_free(self, claim: Path, before: datetime) -> bool:
         """Whether nobody has copied from it since; what a killed copy left is removed."""
         receipt = ReceiptId.parse(claim.stem)
-        return receipt is None or self._archive.drop_temporary(_SPOOL, receipt, before)
+        return receipt is None or self._archive.drop_temporary(LOOSE_RECEIVER, receipt, before)
 
     def _claim(self, path: Path) -> None:
         receipt = ReceiptId(self._clock(), secrets.token_hex(8), 1)
-        claim = self._archive.claim(path, _SPOOL, receipt)
+        claim = self._archive.claim(path, LOOSE_RECEIVER, receipt)
         if claim is not None:
             log.info(Log.LOOSE_FILE_TAKEN, receipt_id=str(receipt))
             self._take_in(claim)
@@ -94,31 +96,12 @@ class LooseFiles:
         claim.unlink(missing_ok=True)
 
     def _spool(self, claim: Path, receipt: ReceiptId) -> list[Message]:
-        descriptor = os.open(claim, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            found, offset = read_file_meta(descriptor)
-            if not found.sop_instance_uid or not found.transfer_syntax_uid:
-                raise Unprocessable("its file meta lacks the SOP Instance or Transfer Syntax UID")
-            meta = FileMeta(
-                sop_class_uid=found.sop_class_uid,
-                sop_instance_uid=found.sop_instance_uid,
-                transfer_syntax_uid=found.transfer_syntax_uid,
-                calling_ae_title=CALLING_AE_TITLE,
-                called_ae_title=self._called_ae_title,
-                receipt_id=str(receipt),
-            )
-            file = self._archive.new_spool_file(_SPOOL, receipt, meta)
-            try:
-                copy_data_set(descriptor, offset, file)
-                file.commit()
-            except OSError:
-                file.discard()
-                raise
-        finally:
-            os.close(descriptor)
+        file, meta = copy_to_spool(
+            self._archive, claim, LOOSE_RECEIVER, receipt, lambda found: self._meta(found, receipt)
+        )
         stored = InstanceStored(
             receipt_id=str(receipt),
-            receiver=_SPOOL,
+            receiver=LOOSE_RECEIVER,
             association_id=receipt.association_id,
             calling_ae_title=CALLING_AE_TITLE,
             called_ae_title=self._called_ae_title,
@@ -130,27 +113,17 @@ class LooseFiles:
             size=file.size,
             sha256=file.sha256,
         )
-        return self._announcement(stored, receipt)
+        return announced(stored, receipt, self._source, self._clock())
 
-    def _announcement(self, stored: InstanceStored, receipt: ReceiptId) -> list[Message]:
-        now = self._clock()
-        end = AssociationReleased(
-            receiver=_SPOOL,
-            association_id=receipt.association_id,
+    def _meta(self, found: FileMeta, receipt: ReceiptId) -> FileMeta:
+        return FileMeta(
+            sop_class_uid=found.sop_class_uid,
+            sop_instance_uid=found.sop_instance_uid,
+            transfer_syntax_uid=found.transfer_syntax_uid,
             calling_ae_title=CALLING_AE_TITLE,
             called_ae_title=self._called_ae_title,
-            peer_address="",
-            outcome="released",
-            receipts=1,
-            refused=0,
-            opened_at=receipt.received_at,
-            closed_at=now,
+            receipt_id=str(receipt),
         )
-        end_id = f"{receipt.association_id}-end"
-        return [
-            message(stored, id=str(receipt), source=self._source, time=receipt.received_at),
-            message(end, id=end_id, source=self._source, time=now),
-        ]
 
 
 def _try(work: Callable[[Path], None], path: Path) -> bool:

@@ -144,6 +144,29 @@ def stranded_receipts(session: Session, before: datetime, after: str, limit: int
     )
 
 
+def set_aside_receipt(session: Session, receipt_id: str) -> Receipt | None:
+    """A receipt that ended in quarantine; one that was only replaced did not."""
+    return session.scalars(
+        select(Receipt).where(
+            Receipt.receipt_id == receipt_id,
+            Receipt.state.in_((ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
+            Receipt.reason.is_not(None),
+        )
+    ).one_or_none()
+
+
+def claim_set_aside(session: Session, receipt_id: str) -> Receipt | None:
+    """Have one that ended in quarantine be there no more; None if it was not, by now."""
+    claimed = session.execute(
+        update(Receipt)
+        .where(Receipt.receipt_id == receipt_id, Receipt.on_disk)
+        .values(on_disk=False)
+        .returning(Receipt.receipt_id)
+        .execution_options(synchronize_session=False)
+    )
+    return set_aside_receipt(session, receipt_id) if claimed.first() else None
+
+
 def studies_of_receipts(session: Session, receipt_ids: Collection[str]) -> set[str]:
     """The studies that assigned receipts belong to."""
     rows = session.scalars(

@@ -22,6 +22,7 @@ from dicom_router.settings import Settings, load_settings
 from services.organizer.completing import Completing
 from services.organizer.intake import Intake
 from services.organizer.loose import LooseFiles
+from services.organizer.quarantine import Quarantine
 from services.organizer.retention import Retention
 from services.organizer.sweep import Sweep
 from services.organizer.takeover import Takeover
@@ -95,6 +96,10 @@ class Bench:
             self.clock,
             "DICOMROUTER",
         )
+
+    def quarantine(self) -> Quarantine:
+        """What people ask for files in quarantine."""
+        return Quarantine(self.archive, self.database, self.relay, "/organizer/test", self.clock)
 
     def takeover(self) -> Takeover:
         """The takeover of an earlier version's folder."""

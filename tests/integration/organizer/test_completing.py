@@ -17,6 +17,7 @@ def send(bench: Bench, scanner: Scanner, study: str, *uids: str, release: bool =
     """Store instances of a study and end the association, as its messages tell the organizer."""
     handlers = Handlers(
         bench.intake,
+        bench.quarantine(),
         bench.database,
         Task("idle", lambda: None, every=1),
         Task("idle", lambda: None, every=1),

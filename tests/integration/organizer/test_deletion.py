@@ -74,7 +74,9 @@ def test_the_files_of_a_deleted_study_go_and_its_history_stays(bench: Bench) -> 
 def test_the_command_has_the_files_removed_now(bench: Bench) -> None:
     woken = threading.Event()
     idle, deleting = (Task(name, lambda: None, every=1, wake=woken) for name in ("a", "b"))
-    handlers = Handlers(bench.intake, bench.database, idle, deleting, bench.clock)
+    handlers = Handlers(
+        bench.intake, bench.quarantine(), bench.database, idle, deleting, bench.clock
+    )
     handlers.on_command([message(StudyDelete(study_uid="1.2", by="ada"), id="1", source="/api")])
     assert woken.is_set()
 
