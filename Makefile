@@ -37,6 +37,10 @@ chaos: $(DEVELOPMENT)  ## the proof that nothing is lost: random faults from see
 	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
 	@exec $(PYTHON) -m tests.chaos $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(DEVELOPMENT)  ## 100,000 mutated PDUs and 10,000 data sets at a router (ARGS=--seed=... to repeat)
+	@exec $(PYTHON) -m tests.fuzz $(ARGS)
+
 .PHONY: lint
 lint: $(DEVELOPMENT)  ## format check, lint, strict types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet $(CODE)

@@ -8,12 +8,14 @@ import errno
 import hashlib
 import os
 import re
+import stat
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import nsmallest
 from pathlib import Path
 
 from dicom_router.errors import RouterError, TryAgain, Unavailable, Unprocessable
@@ -29,6 +31,7 @@ _MOST_NAME_BYTES = 240
 _IOV_MAX = 1024  # the most buffers that one writev takes (Linux)
 _TEMPORARY = ".part"
 _STALE_TEMPORARY_SECONDS = 3600.0  # a file that is still being written would be written again
+_NAMES_AT_A_TIME = 20_000  # of a folder, in memory
 
 
 class DiskTrouble(Unavailable):
@@ -37,8 +40,20 @@ class DiskTrouble(Unavailable):
 
 # What says something about one file or folder only. Any other error says that the disk is away.
 _ONE_PATH = frozenset(
-    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO}
+    {
+        errno.ENOENT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EIO,
+    }
 )
+
+
+_RECEIPT_ID = re.compile(r"([0-9]{8}T[0-9]{6}\.[0-9]{6})Z_([0-9A-Za-z-]{1,64})_([0-9]{6,12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +70,7 @@ class ReceiptId:
     @classmethod
     def parse(cls, text: str) -> "ReceiptId | None":
         """The parts of a receipt's id, or None if `text` is none."""
-        match = re.fullmatch(r"(\d{8}T\d{6}\.\d{6})Z_([0-9A-Za-z-]+)_(\d{6,})", text)
+        match = _RECEIPT_ID.fullmatch(text)
         if not match:
             return None
         try:
@@ -203,6 +218,8 @@ class Archive:
         try:
             for folder in (self.root, self.root / SPOOL, self.root / QUARANTINE):
                 folder.mkdir(parents=True, exist_ok=True)
+                if folder != self.root:
+                    _require_no_link(folder)
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise PermissionError(f"{folder} is not writable")
         except OSError as error:
@@ -247,6 +264,7 @@ class Archive:
         """The folder that a receiver spools to, made if need be."""
         folder = self.root / SPOOL / receiver
         folder.mkdir(parents=True, exist_ok=True)
+        _require_no_link(folder)
         self._flusher.flush(folder.parent)
         return folder
 
@@ -262,16 +280,14 @@ class Archive:
     def spooled(self) -> Iterator[Path]:
         """The finished files in the spool, oldest first within each receiver."""
         for folder in sorted(_folders(self.root / SPOOL)):
-            for path in sorted(folder.iterdir()):
-                if path.suffix == ".dcm" and path.name[0] != "." and _is_plain_file(path):
-                    yield path
+            yield from _in_order(folder)
 
     def drop_temporaries(self, receiver: str) -> None:
         """Remove what a receiver was writing when it was killed; for its own start.
 
         Were another still writing there, its rename would fail and nothing be acknowledged.
         """
-        for path in (self.root / SPOOL / receiver).glob(f".*{_TEMPORARY}"):
+        for path in _temporaries(self.root / SPOOL / receiver):
             path.unlink(missing_ok=True)
 
     def drop_stale_temporaries(self, now: float) -> int:
@@ -279,7 +295,7 @@ class Archive:
         dropped = 0
         own = (self.root, self.root / OLDER_HISTORY, self.root / QUARANTINE)
         for folder in (*own, *_folders(self.root / SPOOL)):
-            for path in folder.glob(f".*{_TEMPORARY}"):
+            for path in _temporaries(folder):
                 with suppress(FileNotFoundError):
                     if now - path.lstat().st_mtime > _STALE_TEMPORARY_SECONDS:
                         path.unlink()
@@ -295,9 +311,11 @@ class Archive:
     def place(self, source: Path, folder: str, name: str) -> None:
         """Move a file into a study's folder, made if need be; flush both folders afterwards.
 
-        Raises `FileNotFoundError` when the source is not there (any more).
+        Raises `FileNotFoundError` when the source is not there (any more), and another `OSError`
+        when the folder is a link.
         """
         target = self.root / folder / name
+        _require_no_link(target.parent)
         try:
             source.rename(target)
         except FileNotFoundError:
@@ -313,7 +331,9 @@ class Archive:
         """The plain files in a study's folder, each with the time it was last written to.
 
         Hidden ones are left out, as an NFS server's are; a folder that is not there has none.
+        Raises `OSError` when the folder is a link.
         """
+        _require_no_link(self.root / folder)
         try:
             with os.scandir(self.root / folder) as entries:
                 return {
@@ -327,9 +347,11 @@ class Archive:
     def receipt_in(self, path: Path) -> str | None:
         """The receipt whose bytes a file holds, by its meta: empty if it does not say.
 
-        None if the file is not there.
+        None if the file is not there. A link or a folder in its place holds none.
         """
         try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                return ""
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
@@ -353,6 +375,8 @@ class Archive:
         """
         if not self.is_there():
             raise DiskTrouble(f"The data folder {self.root} has no {SPOOL}: its volume is away")
+        if (self.root / folder).is_symlink():  # what is behind it is not ours
+            return False
         for name in names:
             (self.root / folder / name).unlink(missing_ok=True)
         try:
@@ -367,9 +391,16 @@ class Archive:
     # -- quarantine ----------------------------------------------------------------------------
 
     def quarantine(self, source: Path, name: str, reason: str) -> str:
-        """Move a file aside with its reason beside it; its new path, relative. Durable."""
+        """Move a file aside with its reason beside it; its new path, relative. Durable.
+
+        What is in quarantine is never replaced: a second file of that name gets another.
+        """
+        source.lstat()  # before the reason is there
         folder = self.root / QUARANTINE
-        target = folder / name
+        target, number = folder / name, 1
+        while os.path.lexists(target):
+            number += 1
+            target = folder / f"{Path(name).stem}_{number}{Path(name).suffix}"
         self.write_reason(target, reason)
         source.rename(target)
         self.flush([folder, source.parent])
@@ -388,17 +419,16 @@ class Archive:
     def quarantined(self, name: str) -> tuple[str, str] | None:
         """The relative path and the reason of a file in quarantine; None if it is not there."""
         target = self.root / QUARANTINE / name
-        if not _is_plain_file(target):
+        if not is_plain_file(target):
             return None
         reason = _reason_of(target)
-        text = reason.read_text("utf-8").strip() if reason.is_file() else "the reason is not known"
+        known = is_plain_file(reason)
+        text = reason.read_text("utf-8").strip() if known else "the reason is not known"
         return self.relative(target), text
 
     def in_quarantine(self) -> Iterator[Path]:
         """The files in quarantine, the reasons beside them left out."""
-        for path in sorted((self.root / QUARANTINE).glob("[!.]*.dcm")):
-            if _is_plain_file(path):
-                yield path
+        yield from _in_order(self.root / QUARANTINE)
 
     # -- loose files and earlier folders -------------------------------------------------------
 
@@ -423,7 +453,7 @@ class Archive:
     def abandoned_claims(self, receiver: str, before: datetime) -> list[Path]:
         """Claims from before a moment: whoever made them was stopped."""
         found = sorted((self.root / SPOOL / receiver).glob("*.loose"))
-        return [path for path in found if _received_at(path) < before and _is_plain_file(path)]
+        return [path for path in found if _received_at(path) < before and is_plain_file(path)]
 
     def drop_temporary(self, receiver: str, receipt: ReceiptId, before: datetime) -> bool:
         """Remove what was begun for a receipt and left; False if it was written to since."""
@@ -451,7 +481,7 @@ class Archive:
     def history_files(self) -> list[Path]:
         """The history's files that are there, the older ones first."""
         older = sorted((self.root / OLDER_HISTORY).glob("*.json"))
-        return [path for path in (*older, self.history_path) if _is_plain_file(path)]
+        return [path for path in (*older, self.history_path) if is_plain_file(path)]
 
     @property
     def history_path(self) -> Path:
@@ -462,6 +492,7 @@ class Archive:
         """`.metadata.d/YYYY-MM.json`, its folder made if need be."""
         folder = self.root / OLDER_HISTORY
         folder.mkdir(exist_ok=True)
+        _require_no_link(folder)
         return folder / f"{month}.json"
 
     def write_atomically(self, path: Path, content: bytes, mode: int = 0o640) -> None:
@@ -469,7 +500,8 @@ class Archive:
         temporary = path.with_name(
             f".{path.name}.{os.getpid()}-{threading.get_ident()}{_TEMPORARY}"
         )
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -518,6 +550,43 @@ def data_set_sha256(path: Path) -> tuple[FileMeta, int, str]:
         os.close(descriptor)
 
 
+def _in_order(folder: Path) -> Iterator[Path]:
+    """The `*.dcm` files of a folder by name, however many there are: some names at a time.
+
+    What comes in meanwhile may be left for the next look.
+    """
+    names = nsmallest(_NAMES_AT_A_TIME, _names_after("", folder))
+    while names:
+        yield from (folder / name for name in names)
+        is_last = len(names) < _NAMES_AT_A_TIME
+        names = [] if is_last else nsmallest(_NAMES_AT_A_TIME, _names_after(names[-1], folder))
+
+
+def _names_after(name: str, folder: Path) -> Iterator[str]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            is_named_so = entry.name[0] != "." and entry.name.endswith(".dcm")
+            if is_named_so and entry.name > name and entry.is_file(follow_symlinks=False):
+                yield entry.name
+
+
+def _temporaries(folder: Path) -> Iterator[Path]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name[0] == "." and entry.name.endswith(_TEMPORARY):
+                yield folder / entry.name
+
+
+def _reason_of(quarantined: Path) -> Path:
+    return quarantined.with_name(f"{quarantined.name}.reason.txt")
+
+
+def _require_no_link(folder: Path) -> None:
+    """Raise if a folder is a symbolic link: what is written there would leave the data folder."""
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, f"{folder.name} is a symbolic link; make it a folder")
+
+
 def _folders(parent: Path) -> list[Path]:
     try:
         with os.scandir(parent) as entries:
@@ -531,11 +600,8 @@ def _received_at(path: Path) -> datetime:
     return receipt.received_at if receipt else datetime.fromtimestamp(0, UTC)
 
 
-def _reason_of(quarantined: Path) -> Path:
-    return quarantined.with_name(f"{quarantined.name}.reason.txt")
-
-
-def _is_plain_file(path: Path) -> bool:
+def is_plain_file(path: Path) -> bool:
+    """Whether there is a file, and no link to one."""
     return path.is_file() and not path.is_symlink()
 
 
@@ -558,6 +624,18 @@ def person_name(value: str) -> str:
     """A PatientName as a part of a folder's name: its first group that is not empty."""
     group = next((group for group in value.split("=") if name_part(group) != "UNKNOWN"), "")
     return name_part("_".join(part for part in group.split("^") if part.strip()))
+
+
+def stray_name(name: str) -> str:
+    """A name for a file that none of ours gave one: any file system and database takes it.
+
+    A name that had to be changed has a short digest, so that two never meet.
+    """
+    if re.fullmatch(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,99}", name):
+        return name
+    safe = re.sub(r"[^0-9A-Za-z_-]", "_", name)[:_MOST_PART_CHARACTERS]
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:12]
+    return f"{safe}-{digest}"
 
 
 def name_part(value: str) -> str:

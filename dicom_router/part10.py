@@ -17,6 +17,7 @@ LONG_VRS = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
 _MOST_META_BYTES = 1 << 20  # a file meta larger than this is none
+_MOST_VALUE_BYTES = 0xFFFE  # of what we write; what is longer, as no UID can be, is cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def read_file_meta(descriptor: int) -> tuple[FileMeta, int]:
     values, at = dict[int, bytes](), len(_PREAMBLE)
     while True:
         at = _read_group_two(data, at, values)
-        if at + 2 <= len(data) and data[at : at + 2] != b"\2\0":
+        if at == _own_end(values) or (at + 2 <= len(data) and data[at : at + 2] != b"\2\0"):
             return _meta(values), at
         if len(data) >= _MOST_META_BYTES:
             raise Unprocessable(f"its file meta is longer than {_MOST_META_BYTES} bytes")
@@ -81,7 +82,7 @@ def read_file_meta(descriptor: int) -> tuple[FileMeta, int]:
 
 def _read_group_two(data: bytes, at: int, values: dict[int, bytes]) -> int:
     """Add the elements of group 2 that are whole in `data`; the offset after the last of them."""
-    while at + 12 <= len(data):
+    while at + 12 <= len(data) and at != _own_end(values):
         group, element, vr = struct.unpack_from("<HH2s", data, at)
         if group != 2:
             break
@@ -96,11 +97,27 @@ def _read_group_two(data: bytes, at: int, values: dict[int, bytes]) -> int:
     return at
 
 
+def _own_end(values: dict[int, bytes]) -> int:
+    """Where our own file meta ends by its group length; -1 while it is not known to be ours.
+
+    The first byte of the data set may be anything, group 2 again among it. The group lengths of
+    others are not relied on: some lie.
+    """
+    length = values.get(0x0000, b"")
+    if len(length) != 4 or not _is_ours(values):
+        return -1
+    return len(_PREAMBLE) + 12 + int.from_bytes(length, "little")
+
+
+def _is_ours(values: dict[int, bytes]) -> bool:
+    return values.get(0x0100, b"").rstrip(b"\0") == IMPLEMENTATION_CLASS_UID.encode()
+
+
 def _meta(values: dict[int, bytes]) -> FileMeta:
     def text(element: int) -> str:
         return values.get(element, b"").decode("utf-8", "replace").strip("\0 ")
 
-    ours = text(0x0100) == IMPLEMENTATION_CLASS_UID
+    ours = _is_ours(values)
     return FileMeta(
         sop_class_uid=text(0x0002),
         sop_instance_uid=text(0x0003),
@@ -114,6 +131,7 @@ def _meta(values: dict[int, bytes]) -> FileMeta:
 
 
 def _element(element: int, vr: bytes, value: bytes) -> bytes:
+    value = value[:_MOST_VALUE_BYTES]
     if vr in LONG_VRS:
         return struct.pack("<HH2sHI", 2, element, vr, 0, len(value)) + value
     return struct.pack("<HH2sH", 2, element, vr, len(value)) + value

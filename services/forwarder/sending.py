@@ -38,7 +38,17 @@ RECORD_EVERY_SECONDS = 0.25
 LARGE_BYTES = 4 << 20  # such an image takes a while: what came before is recorded first
 
 # What says something about one file. Any other error says that the disk can't be used now.
-_FILE_ERRORS = frozenset({None, errno.ENOENT, errno.ELOOP, errno.EACCES, errno.EPERM})
+_FILE_ERRORS = frozenset(
+    {
+        None,
+        errno.ENOENT,
+        errno.ELOOP,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+    }
+)
 
 Context = tuple[str, str]  # SOP class, transfer syntax
 

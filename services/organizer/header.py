@@ -9,12 +9,15 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydicom.charset import decode_bytes, python_encoding
 
 from dicom_router.errors import Unprocessable
 from dicom_router.part10 import LONG_VRS
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
 EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -22,6 +25,11 @@ EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 MOST_CHARACTERS = 256
 _MOST_VALUE_BYTES = 4096  # of one attribute: enough for 256 characters in any encoding
 _UNDEFINED = 0xFFFFFFFF
+# What may precede the last identifying attribute. Real headers have some hundred elements there,
+# lists of references some ten thousand; without a limit one object could hold up all others.
+_MOST_ELEMENTS = 1_000_000
+_MOST_INFLATED_BYTES = 1 << 27
+_BUFFER_BYTES = 16384
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _WANTED = {
@@ -71,8 +79,7 @@ class _File:
     """A data set that lies in a file as it is."""
 
     def __init__(self, descriptor: int, offset: int) -> None:
-        self._file = io.FileIO(descriptor, closefd=False)
-        self._reader = io.BufferedReader(self._file, 16384)
+        self._reader = io.BufferedReader(io.FileIO(descriptor, closefd=False), _BUFFER_BYTES)
         self._reader.seek(offset)
 
     def peek(self, count: int) -> bytes:
@@ -89,33 +96,47 @@ class _Deflated:
     """A data set that is deflated (PS3.5 A.5): read as far as is asked, never inflated whole."""
 
     def __init__(self, descriptor: int, offset: int) -> None:
-        self._file = _File(descriptor, offset)
-        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._ready = b""
+        self._reader = io.BufferedReader(_Inflating(descriptor, offset), _BUFFER_BYTES)
 
     def peek(self, count: int) -> bytes:
-        found = self.read(count)
-        self._ready = found + self._ready
-        return found
+        return self._reader.peek(count)[:count]
 
     def read(self, count: int) -> bytes:
-        while len(self._ready) < count and not self._inflate.eof:
-            piece = self._inflate.unconsumed_tail or self._file.read(16384)
-            if not piece:
-                break
-            try:
-                self._ready += self._inflate.decompress(piece, 65536)
-            except zlib.error as error:
-                raise Unprocessable(f"its deflated data set can't be inflated: {error}") from error
-        taken, self._ready = self._ready[:count], self._ready[count:]
-        return taken
+        return self._reader.read(count)
 
     def skip(self, count: int) -> None:
-        while count > 0:
-            taken = self.read(min(count, 65536))
-            if not taken:
-                return
+        while count > 0 and (taken := self._reader.read(min(count, 65536))):
             count -= len(taken)
+
+
+class _Inflating(io.RawIOBase):
+    """The inflated bytes of a file from an offset on; a bomb ends at a limit."""
+
+    def __init__(self, descriptor: int, offset: int) -> None:
+        self._file = io.FileIO(descriptor, closefd=False)
+        self._file.seek(offset)
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._left = _MOST_INFLATED_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view, filled = memoryview(buffer), 0
+        while filled < len(view) and not self._inflate.eof:
+            piece = self._inflate.unconsumed_tail or self._file.read(_BUFFER_BYTES)
+            try:
+                inflated = self._inflate.decompress(piece, len(view) - filled)
+            except zlib.error as error:
+                raise Unprocessable(f"its deflated data set can't be inflated: {error}") from error
+            if not piece and not inflated:
+                break
+            view[filled : filled + len(inflated)] = inflated
+            filled += len(inflated)
+        self._left -= filled
+        if self._left < 0:
+            raise Unprocessable(f"it inflates to more than {_MOST_INFLATED_BYTES} bytes of header")
+        return filled
 
 
 def read_header(descriptor: int, offset: int, transfer_syntax_uid: str) -> Header:
@@ -144,6 +165,7 @@ class _Scanner:
         self._source, self._implicit = source, implicit
         self._tag = struct.Struct(f"{order}HH")
         self._short, self._long = struct.Struct(f"{order}H"), struct.Struct(f"{order}L")
+        self._elements = 0
 
     def wanted_values(self) -> dict[int, bytes]:
         """Values by tag, up to the last wanted one."""
@@ -170,6 +192,9 @@ class _Scanner:
         data = self._source.read(4)
         if len(data) < 4:
             return None
+        self._elements += 1
+        if self._elements > _MOST_ELEMENTS:
+            raise Unprocessable(f"its header has more than {_MOST_ELEMENTS} elements")
         group, element = self._tag.unpack(data)
         return int(group) << 16 | int(element)
 

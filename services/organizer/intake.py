@@ -20,7 +20,9 @@ from dicom_router.archive import (
     data_set_sha256,
     file_name,
     folder_name,
+    is_plain_file,
     person_name,
+    stray_name,
 )
 from dicom_router.database import Database, Session
 from dicom_router.errors import TryAgain, Unprocessable
@@ -136,7 +138,7 @@ class Intake:
 
     def set_aside(self, path: Path, name: str, why: str, calling_ae_title: str = "") -> None:
         """Quarantine a file that is no instance at all, and record it as one that was rejected."""
-        aside = self._archive.quarantine(path, f"{name}.dcm", why)
+        aside = self._archive.quarantine(path, f"{stray_name(name)}.dcm", why)
         log.warning(Log.INSTANCE_QUARANTINED, why=why, path=aside)
         self._record_set_aside([self._aside(aside, why, calling_ae_title)])
 
@@ -152,7 +154,7 @@ class Intake:
         """The receipt of a file in quarantine, from the file alone: its name and its meta."""
         path = self._archive.path(aside)
         receipt = ReceiptId.parse(path.stem)
-        stored = announcement(self._archive, path, path.stem[:128], FileMeta("", "", ""))
+        stored = announcement(self._archive, path, stray_name(path.stem), FileMeta("", "", ""))
         if calling_ae_title:
             stored = stored.model_copy(update={"calling_ae_title": calling_ae_title})
         received_at = receipt.received_at if receipt else self._clock()
@@ -355,7 +357,8 @@ class Intake:
         if current is None or not current.on_disk:
             return
         path = self._archive.study_file(study.folder, current.file_name or "")
-        if self._archive.receipt_in(path) not in ("", current.receipt_id):
+        is_there = is_plain_file(path)
+        if not is_there or self._archive.receipt_in(path) not in ("", current.receipt_id):
             current.on_disk = False
         elif not current.sha256:
             try:
@@ -365,7 +368,7 @@ class Intake:
 
     def _is_at_hand(self, receipt: Receipt, study: Study) -> bool:
         """Whether a receipt's file is in one of its two places; nothing is touched before that."""
-        if self._archive.path(receipt.spool_path).is_file():
+        if is_plain_file(self._archive.path(receipt.spool_path)):
             return True
         target = self._archive.study_file(study.folder, receipt.file_name or "")
         return self._archive.receipt_in(target) == receipt.receipt_id
@@ -393,6 +396,8 @@ class Intake:
         if self._archive.receipt_in(target) not in (None, receipt.receipt_id):
             why = f"it was in the folder under the name of {receipt.receipt_id}, unknown"
             aside = self._archive.quarantine(target, f"{receipt.receipt_id}-before.dcm", why)
+            if not is_plain_file(self._archive.path(aside)):
+                return  # a link or a folder, of which there is nothing to tell
             self._insert_set_aside(session, [self._aside(aside, why)])
 
     def _drop(self, receipt: Receipt, moves: _Moves) -> None:

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from dicom_router.archive import Archive, ReceiptId, data_set_sha256
+from dicom_router.archive import Archive, ReceiptId, data_set_sha256, stray_name
 from dicom_router.database import Database
 from dicom_router.errors import TryAgain, Unavailable, Unprocessable
 from dicom_router.events import InstanceStored
@@ -84,10 +84,10 @@ class Sweep:
         taken = 0
         old_enough = (p for p in self._archive.spooled() if _received(p) <= received_before)
         while batch := list(islice(old_enough, _BATCH)):
-            ended = self._intake.ended([path.stem for path in batch])
+            ended = self._intake.ended([p.stem for p in batch if ReceiptId.parse(p.stem)])
             for path in batch:
                 if path.stem in ended:
-                    self._drop_copy(path, ended[path.stem])
+                    self._try_to_drop_copy(path, ended[path.stem])
             taken += self._take_in_files([path for path in batch if path.stem not in ended])
         return taken
 
@@ -110,6 +110,16 @@ class Sweep:
             log.exception(Log.TASK_FAILED, task="sweep", file=paths[0].name)
             return 0
         return len(stored)
+
+    def _try_to_drop_copy(self, path: Path, sha256: str) -> None:
+        """Drop or set aside one file; if that fails it must not keep the others waiting."""
+        try:
+            self._drop_copy(path, sha256)
+        except OSError as error:
+            trouble = self._archive.trouble(error)
+            if isinstance(trouble, Unavailable):
+                raise trouble from error
+            log.exception(Log.TASK_FAILED, task="sweep", path=self._archive.relative(path))
 
     def _drop_copy(self, path: Path, sha256: str) -> None:
         """A spool file whose receipt has ended: a loose file, spooled again after a crash."""
@@ -155,10 +165,20 @@ class Sweep:
         files = self._archive.in_quarantine()
         while batch := list(islice(files, _BATCH)):
             with self._database.read() as session:
-                known = queries.receipt_states(session, [path.stem[:128] for path in batch])
-            unknown = [path for path in batch if path.stem[:128] not in known]
-            recorded += sum(self._intake.record_quarantined(path) for path in unknown)
+                known = queries.receipt_states(session, [stray_name(path.stem) for path in batch])
+            unknown = [path for path in batch if stray_name(path.stem) not in known]
+            recorded += sum(self._try_to_record(path) for path in unknown)
         return recorded
+
+    def _try_to_record(self, path: Path) -> bool:
+        """Record one file in quarantine; if that fails it must not keep the others."""
+        try:
+            return self._intake.record_quarantined(path)
+        except Unavailable:
+            raise
+        except Exception:  # told, and tried in the next sweep after a reconnect
+            log.exception(Log.TASK_FAILED, task="sweep", path=self._archive.relative(path))
+            return False
 
     def _announcement(self, path: Path, *, in_spool: bool) -> InstanceStored | None:
         """The event that the file's receiver published or would have, from the file alone."""

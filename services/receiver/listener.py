@@ -5,6 +5,8 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from dicom_router.dimse import AcceptorLimits, AssociationEnd, StopSignal, serve_association
 from dicom_router.errors import ConfigurationError
@@ -14,6 +16,7 @@ from dicom_router.tls import Reloading
 from services.receiver.reception import Place, Reception
 
 _BACKLOG = 128
+MOST_IDLE_CONNECTIONS = 200  # those that have no association; each has a thread
 _ACCEPT_PAUSE_SECONDS = 0.2  # when the process is out of descriptors or threads
 
 log = get_logger()
@@ -66,6 +69,20 @@ class Places:
             self._taken -= 1
 
 
+@dataclass(slots=True)
+class _Connected:
+    """A connection that has been accepted."""
+
+    socket: socket.socket
+    reception: Reception
+    is_closed: bool = False  # by us, to make room
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no association (yet)."""
+        return not self.is_closed and not self.reception.is_accepted
+
+
 class Listener:
     """Accepts connections until it is stopped; sockets may be shared with other workers."""
 
@@ -81,7 +98,7 @@ class Listener:
         )
         self._stopping = StopSignal()
         self._thread = threading.Thread(target=self._accept_until_stopped, name="listener")
-        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._connections: dict[threading.Thread, _Connected] = {}  # the oldest first
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -127,23 +144,45 @@ class Listener:
 
     def _hand_over(self, connection: socket.socket, address: str, tls: Reloading | None) -> None:
         """Give a connection a thread of its own, or close it when there is none to be had."""
+        self._make_room()
+        # The handshake takes the socket for itself: what it shares with it can still be shut down.
+        ours = connection.dup() if tls else connection
+        connected = _Connected(ours, Reception(self._place, address))
         thread = threading.Thread(
-            target=self._serve, args=(connection, address, tls), name="association"
+            target=self._serve, args=(connection, connected, tls), name="association"
         )
         with self._lock:
-            self._connections[thread] = connection
+            self._connections[thread] = connected
         try:
             thread.start()
         except RuntimeError as error:  # the process may have no more threads, for now
             with self._lock:
                 self._connections.pop(thread, None)
             connection.close()
+            ours.close()
             log.error(Log.ASSOCIATION_REJECTED, why=str(error))  # noqa: TRY400 - says it all
             time.sleep(_ACCEPT_PAUSE_SECONDS)
 
-    def _serve(self, connection: socket.socket, address: str, tls: Reloading | None) -> None:
+    def _make_room(self) -> None:
+        """Close the oldest connection without an association if there are too many of them.
+
+        Half-open and idle ones must not use up the threads and descriptors that scanners need.
+        """
+        with self._lock:
+            idle = [each for each in self._connections.values() if each.is_idle]
+        if len(idle) < MOST_IDLE_CONNECTIONS:
+            return
+        idle[0].is_closed = True
+        with suppress(OSError):  # it has just ended
+            idle[0].socket.shutdown(socket.SHUT_RDWR)
+        why = f"{len(idle)} connections are open without an association: the oldest was closed"
+        log.warning(Log.ASSOCIATION_REJECTED, why=why)
+
+    def _serve(
+        self, connection: socket.socket, connected: _Connected, tls: Reloading | None
+    ) -> None:
         """One association, at the boundary of its thread: it must not end the others."""
-        reception = Reception(self._place, address)
+        reception = connected.reception
         end = AssociationEnd("lost", "the receiver failed")
         try:
             context = tls.current() if tls else None
@@ -156,5 +195,6 @@ class Listener:
             log.exception(Log.SERVICE_FAILED, association_id=reception.association_id)
         finally:
             connection.close()
+            connected.socket.close()
             with self._lock:
                 self._connections.pop(threading.current_thread(), None)

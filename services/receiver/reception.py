@@ -79,6 +79,11 @@ class Reception:
         self._receipts = 0
         self._refused = 0
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it has got its association."""
+        return self._accepted
+
     # -- what dimse asks -----------------------------------------------------------------------
 
     def on_request(self, request: AssociationRequest) -> Rejection | None:

@@ -49,14 +49,18 @@ class Scanner:
     made: int = 0
 
     def store(
-        self, encoded: bytes, sop_instance_uid: str, at: datetime | None = None
+        self,
+        encoded: bytes,
+        sop_instance_uid: str,
+        at: datetime | None = None,
+        transfer_syntax_uid: str = ExplicitVRLittleEndian,
     ) -> InstanceStored:
         """One C-STORE answered with success: the event that announces it."""
         receipt = ReceiptId(at or datetime.now(UTC), self.association_id, next(self.numbers))
         meta = FileMeta(
             sop_class_uid=CT_IMAGE_STORAGE,
             sop_instance_uid=sop_instance_uid,
-            transfer_syntax_uid=ExplicitVRLittleEndian,
+            transfer_syntax_uid=transfer_syntax_uid,
             calling_ae_title=self.calling_ae_title,
             called_ae_title="DICOMROUTER",
             peer_address="dicom://10.0.0.5:5000",

@@ -57,6 +57,31 @@ def test_a_meta_longer_than_one_read_is_read_whole(path: Path) -> None:
     assert read(path, encoded + DATA_SET) == (long, len(encoded))
 
 
+@pytest.mark.parametrize("content", [b"", b"\0", b"\2", b"\2\0\x10\0UI\4\x001.2\0" + DATA_SET])
+def test_the_data_set_begins_after_our_meta_whatever_its_first_bytes_are(
+    path: Path, content: bytes
+) -> None:
+    encoded = encode_file_meta(META)
+    assert read(path, encoded + content) == (META, len(encoded))
+
+
+@pytest.mark.parametrize("length", [0, 12, 7, 0xFFFFFFFF])
+def test_a_group_length_of_others_that_lies_is_not_believed(path: Path, length: int) -> None:
+    theirs = encode_file_meta(META).replace(b"\x02\x00\x00\x01UI", b"\x02\x00\x01\x01UI")
+    lying = theirs[:140] + length.to_bytes(4, "little") + theirs[144:]
+    meta, offset = read(path, lying + DATA_SET)
+    assert (meta.sop_instance_uid, offset) == ("1.2.3", len(theirs))
+
+
+@pytest.mark.parametrize("uid", ["9" * 70_000, "\ufffd" * 30_000])
+def test_a_uid_longer_than_an_element_may_be_is_cut(path: Path, uid: str) -> None:
+    encoded = encode_file_meta(FileMeta("1.2", uid, "1.2.840.10008.1.2"))
+    found, offset = read(path, encoded + DATA_SET)
+    assert offset == len(encoded)
+    assert uid.startswith(found.sop_instance_uid.rstrip("\ufffd"))
+    assert len(found.sop_instance_uid.encode()) >= 60_000
+
+
 def test_private_information_of_others_is_no_receipt(path: Path) -> None:
     ours = encode_file_meta(META)
     theirs = ours.replace(b"\x02\x00\x00\x01UI", b"\x02\x00\x01\x01UI")

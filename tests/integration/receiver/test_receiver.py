@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -23,6 +23,7 @@ from dicom_router.models import Sender
 from dicom_router.settings import load_settings
 from infra.ports import free_port
 from services.receiver.__main__ import Receiver, build
+from services.receiver.listener import MOST_IDLE_CONNECTIONS
 from tests.support.scanner import send
 from tests.support.series import ct_series
 from tests.support.waiting import wait_for
@@ -167,6 +168,35 @@ def test_more_associations_than_allowed_are_refused_for_now_and_then_taken_again
         wait_for(lambda: _takes(site), "a free place")
         for each in idle:
             each.close()
+
+
+def test_idle_and_half_open_connections_give_way_and_block_no_scanner(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _study, files = ct_series(tmp_path / "series", 2)
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site, ExitStack() as stack:
+        idle = []
+        for _ in range(MOST_IDLE_CONNECTIONS + 40):
+            connection = socket.create_connection(("127.0.0.1", site.port), 10)
+            idle.append(stack.enter_context(connection))
+            connection.sendall(b"\1\0\0\0")  # the beginning of an A-ASSOCIATE-RQ
+        assert [connection.recv(1) for connection in idle[:40]] == [b""] * 40
+        assert set(send(files, site.port).values()) == {0x0000}
+        assert len(list(site.archive.spooled())) == 2
+
+
+def test_an_association_is_not_closed_to_make_room(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site, ExitStack() as stack:
+        peer = PeerAddress("127.0.0.1", site.port, "DICOMROUTER", "CT1")
+        first = Association.open(peer, [(VERIFICATION, EXPLICIT)], RequestorTimeouts())
+        for _ in range(MOST_IDLE_CONNECTIONS + 10):
+            connection = socket.create_connection(("127.0.0.1", site.port), 10)
+            stack.enter_context(connection)
+        assert site.echo() == 0x0000
+        assert first.echo() == 0x0000
+        assert first.release()
 
 
 def test_an_association_that_fails_gives_its_place_back_and_is_told_as_lost(
