@@ -13,6 +13,10 @@ from sqlalchemy.orm import Session
 
 from dicom_router.models import Delivery, DeliveryState, Study, StudyState, TimelineEntry
 
+# After a study was held or deleted no forwarder begins an image later than this: it looks at the
+# study's row before each image, unless it has looked so shortly before.
+SEEN_WITHIN_SECONDS = 0.05
+
 
 def lock_study(session: Session, study_uid: str) -> Study | None:
     """The study, its row locked until the transaction ends; None if there is none."""

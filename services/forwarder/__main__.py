@@ -11,6 +11,7 @@ from dicom_router.archive import Archive
 from dicom_router.bus import Bus, Consumer
 from dicom_router.database import Database
 from dicom_router.dimse import RequestorTimeouts
+from dicom_router.ledger import SEEN_WITHIN_SECONDS
 from dicom_router.outbox import OutboxRelay
 from dicom_router.queues import FORWARDER_COMMANDS, STUDY_COMPLETE
 from dicom_router.settings import Settings
@@ -33,7 +34,7 @@ class Pace:
 
     work: float = 1.0  # is anything due?
     reload: float = 2.0  # has another forwarder been told of a new destination?
-    check: float = 0.05  # while sending: has a person said stop?
+    check: float = SEEN_WITHIN_SECONDS  # while sending: has a person said stop?
     renew: float = 10.0  # a third of a lease
     relay: float = 1.0
     sweep: float = 60.0

@@ -5,6 +5,7 @@ hardly anything is sent twice; with every record the forwarder learns whether it
 """
 
 import errno
+import math
 import os
 import ssl
 import time
@@ -119,7 +120,8 @@ class Attempt:
         self._sender, self._claim, self._peer, self._tls = sender, claim, peer, tls
         self._on_answer: Callable[[], None] | None = on_answer
         self._unrecorded: list[Delivered] = []
-        self._recorded_at = self._checked_at = time.monotonic()
+        self._recorded_at = time.monotonic()
+        self._checked_at = -math.inf  # the claim may be older than it seems: look before the first
         self.last_failure: Failure | None = None
 
     def run(self) -> End:
@@ -251,9 +253,10 @@ class Attempt:
 
     def _record(self) -> bool:
         """Record what has arrived since the last time; whether to go on."""
+        self._checked_at = time.monotonic()  # before, as what is seen may be as old as that
         may_go_on = self._sender.deliveries.record(self._claim, self._unrecorded)
         self._unrecorded.clear()
-        self._recorded_at = self._checked_at = time.monotonic()
+        self._recorded_at = time.monotonic()
         return may_go_on
 
     def _open(self, item: Item) -> int:

@@ -1,9 +1,15 @@
-"""/studies/{study_uid}/…: what people have done with a study."""
+"""/studies/{study_uid}/…: what people have done with a study.
+
+To hold and to delete are answered once every forwarder must have seen it: what then goes out is the
+image in hand at most.
+"""
+
+import time
 
 from fastapi import APIRouter
 
 from dicom_router.events import ForwardRequested, StudyDelete, StudyRelease
-from dicom_router.ledger import lock_study
+from dicom_router.ledger import SEEN_WITHIN_SECONDS, lock_study
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study as StudyRow
 from services.api.context import Admin, Api, Operator
@@ -53,6 +59,7 @@ def hold_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecisio
             raise Problem(409, f"This study is held already: {study.hold_reason}")
         decisions.hold(change.session, study, who.name, given.reason, change.now)
         shown = shown_study(change.session, study)
+    time.sleep(SEEN_WITHIN_SECONDS)
     log.info(Log.STUDY_HELD, study_uid=study_uid, by=who.name)
     return shown
 
@@ -89,6 +96,7 @@ def delete_study(api: Api, who: Admin, study_uid: StudyUid, given: StudyDecision
         cancelled = decisions.delete(change.session, study, who.name, given.reason, change.now)
         change.tell(StudyDelete(study_uid=study_uid, by=who.name))
         shown = shown_study(change.session, study)
+    time.sleep(SEEN_WITHIN_SECONDS)
     log.info(Log.STUDY_DISCARDED, study_uid=study_uid, by=who.name, cancelled=cancelled)
     return shown
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from dicom_router.archive import DiskTrouble
 from dicom_router.events import StudyDelete, message
 from dicom_router.ledger import lock_study
-from dicom_router.models import StudyState, TimelineEntry
+from dicom_router.models import Delivery, DeliveryState, StudyState, TimelineEntry
 from dicom_router.tasks import Task
 from services.api.queries import decisions
 from services.organizer.deletion import Deletion
@@ -183,7 +183,7 @@ def test_an_announcement_without_a_file_does_not_bring_a_study_back(bench: Bench
     bench.archive.path(late.spool_path).unlink()
     delete(bench, study)
     assert bench.intake.finish([late.receipt_id]) == [late.receipt_id]
-    assert bench.study(study).state == StudyState.DELETED
+    assert bench.study(study).deleted
 
 
 def test_a_study_that_was_deleted_and_came_back_can_be_sent(bench: Bench) -> None:
@@ -193,6 +193,17 @@ def test_a_study_that_was_deleted_and_came_back_can_be_sent(bench: Bench) -> Non
     bench.mark_sent(study)
     received(bench, UIDS[1], StudyInstanceUID=study)
     complete(bench)
+    with bench.database.write() as session:
+        session.add(
+            Delivery(
+                id="failed",
+                study_uid=study,
+                revision=2,
+                destination="pacs",
+                state=DeliveryState.FAILED,
+                created_at=bench.clock(),
+            )
+        )
     delete(bench, study)
     received(bench, UIDS[2], StudyInstanceUID=study, association="b" * 16)
     complete(bench)
