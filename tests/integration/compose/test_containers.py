@@ -6,6 +6,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +104,57 @@ def test_ports_are_published_as_in_earlier_versions() -> None:
     assert "${HTR_IP:-0.0.0.0}:104:11104" in COMPOSE
     assert '"4100:4100"' in COMPOSE
     assert "TZ: ${TZ:-America/Sao_Paulo}" in COMPOSE
+
+
+def blocks() -> dict[str, str]:
+    """The services that have containers, as they are written."""
+    services = COMPOSE.partition("\nservices:\n")[2].partition("\nnetworks:\n")[0]
+    found = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\n|  #.*\n)+)", services, re.MULTILINE))
+    return {name: block for name, block in found.items() if "image" in block or "<<" in block}
+
+
+def fragment(name: str) -> str:
+    found = re.search(rf"^x-{name}:.*\n((?:  .*\n)+)", COMPOSE, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def test_every_container_has_a_read_only_root_and_no_privilege() -> None:
+    assert blocks().keys() == {"rabbitmq", "postgres", "init", "migrate", *SERVICES}
+    for line in ("cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]', "read_only: true"):
+        assert f"  {line}\n" in fragment("hardened")
+    assert "<<: *hardened\n" in fragment("router")
+    assert "<<: *router\n" in fragment("service")
+    for block in blocks().values():
+        assert re.search(r"^    <<: \*(hardened|router|service)$", block, re.MULTILINE)
+    assert COMPOSE.count("read_only:") == COMPOSE.count("cap_drop:") == 1
+    assert COMPOSE.count("security_opt:") == 1
+    assert "privileged" not in COMPOSE.replace("no-new-privileges", "")
+
+
+def test_only_the_container_that_makes_the_folders_is_root_and_it_has_no_network() -> None:
+    users = {
+        name: re.findall(r'^    user: "([\d:]+)"', block, re.M) for name, block in blocks().items()
+    }
+    assert '  user: "10001:10001"\n' in fragment("router")
+    assert users.pop("init") == ["0:0"]
+    assert "network_mode: none" in blocks()["init"]
+    assert users.pop("rabbitmq") == users.pop("postgres") == ["999:999"]
+    assert not any(users.values())
+    assert [name for name, block in blocks().items() if "cap_add" in block] == ["init"]
+
+
+def test_nothing_is_published_but_dicom_the_api_and_on_loopback_the_console() -> None:
+    published = {
+        name: re.findall(r'^ +(?:ports: \[|- )"([^"]*:\d+)"', block, re.MULTILINE)
+        for name, block in blocks().items()
+    }
+    assert {name: ports for name, ports in published.items() if ports} == {
+        "receiver": ["${HTR_IP:-0.0.0.0}:104:11104", "4100:4100"],
+        "api": ["8501:8501"],
+        "rabbitmq": ["127.0.0.1:15672:15672"],
+    }
+    assert "  backend:\n    internal: true" in COMPOSE
 
 
 # -- RabbitMQ's definitions ----------------------------------------------------------------------
@@ -266,6 +319,16 @@ def test_a_dicom_port_is_seen_to_be_well_without_an_association() -> None:
         thread.join()
     assert [end.outcome for end in ends] == ["never-opened"]
     assert healthcheck.dicom(port) is not None
+
+
+def test_ports_for_tls_are_looked_at_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("ROUTER_DICOM_TLS_PORTS", str(port))
+    command = [sys.executable, "-m", "infra.healthcheck", "dicom"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"DICOM port {port}: " in done.stdout
 
 
 def test_a_connection_to_a_port_is_seen() -> None:
