@@ -11,6 +11,7 @@ import re
 import stat
 import threading
 import unicodedata
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from dicom_router.part10 import FileMeta, encode_file_meta, read_file_meta
 
 SPOOL = ".spool"
 QUARANTINE = ".quarantine"
+ROUTER_ID = ".router-id"
 HISTORY = ".metadata.json"
 OLDER_HISTORY = ".metadata.d"
 
 _MOST_PART_CHARACTERS = 64
 _MOST_NAME_BYTES = 240
+_MOST_ID_BYTES = 64
 _IOV_MAX = 1024  # the most buffers that one writev takes (Linux)
 _TEMPORARY = ".part"
 _STALE_TEMPORARY_SECONDS = 3600.0  # a file that is still being written would be written again
@@ -36,6 +39,10 @@ _NAMES_AT_A_TIME = 20_000  # of a folder, in memory
 
 class DiskTrouble(Unavailable):
     """The data folder can't be read or written now."""
+
+
+class WrongFolder(DiskTrouble):
+    """The data folder is not there, or another one is in its place: its disk is not mounted."""
 
 
 # What says something about one file or folder only. Any other error says that the disk is away.
@@ -212,11 +219,19 @@ class Archive:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self._flusher = _FolderFlusher()
+        self._expected: str | None = None
 
     def prepare(self) -> None:
         """Make the folders that must exist; `DiskTrouble` says what to do when that fails."""
+        self._make(self.root, self.root / SPOOL, self.root / QUARANTINE)
+
+    def make_root(self) -> None:
+        """Make the data folder itself, for what is kept in it beside images."""
+        self._make(self.root)
+
+    def _make(self, *folders: Path) -> None:
         try:
-            for folder in (self.root, self.root / SPOOL, self.root / QUARANTINE):
+            for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
                 if folder != self.root:
                     _require_no_link(folder)
@@ -234,14 +249,68 @@ class Archive:
         found = os.statvfs(self.root)
         return Space(total=found.f_blocks * found.f_frsize, free=found.f_bavail * found.f_frsize)
 
+    # -- which folder it is --------------------------------------------------------------------
+
+    @property
+    def expected_id(self) -> str | None:
+        """What `.router-id` has to say, as far as is known."""
+        return self._expected
+
+    def expect(self, router_id: str | None) -> None:
+        """From now on the data folder is the one with this id; None: not known."""
+        self._expected = router_id
+
+    def found_id(self) -> str | None:
+        """What `.router-id` says; None if there is none that can be read."""
+        try:
+            with (self.root / ROUTER_ID).open("rb") as file:
+                return file.read(_MOST_ID_BYTES).decode("ascii").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def ensure_id(self) -> str:
+        """The folder's id, made if it has none. Durable."""
+        self.write_once(self.root / ROUTER_ID, f"{uuid.uuid4().hex}\n".encode())
+        found = self.found_id()
+        if found is None:
+            raise DiskTrouble(
+                f"{self.root / ROUTER_ID} holds no id or can't be read: let the router's user read "
+                "it; if it is empty, remove it"
+            )
+        return found
+
+    def require(self) -> None:
+        """Raise `WrongFolder` unless this is the data folder; the first one seen, if not told."""
+        found = self.found_id()
+        if found is None:
+            raise WrongFolder(
+                f"The data folder {self.root} is not there, or has no {ROUTER_ID}: is its disk "
+                "mounted?"
+            )
+        if self._expected is None:
+            self._expected = found
+        if found != self._expected:
+            raise WrongFolder(
+                f"The data folder {self.root} is another one: its {ROUTER_ID} says {found}, not "
+                f"{self._expected}. Mount the right disk"
+            )
+
     def is_there(self) -> bool:
-        """Whether this is the data folder, and not the mount point of a volume that is away."""
+        """Whether this is the data folder, not an empty mount point nor another disk."""
+        try:
+            self.require()
+        except WrongFolder:
+            return False
+        return True
+
+    def has_spool(self) -> bool:
+        """Whether a router has been at work here."""
         return (self.root / SPOOL).is_dir()
 
     def trouble(self, error: OSError) -> RouterError:
         """What an error at one path amounts to: wait for the disk, or try this one again later.
 
-        A folder that has no spool is no data folder: the volume is away, and no file is missing.
+        When the folder is not the right one no file is missing.
         """
         if error.errno in _ONE_PATH and self.is_there():
             return TryAgain(f"A file or folder can't be used: {error.strerror}")
@@ -261,7 +330,8 @@ class Archive:
     # -- spool ---------------------------------------------------------------------------------
 
     def open_spool(self, receiver: str) -> Path:
-        """The folder that a receiver spools to, made if need be."""
+        """The folder that a receiver spools to, made if need be; `WrongFolder` if not here."""
+        self.require()
         folder = self.root / SPOOL / receiver
         folder.mkdir(parents=True, exist_ok=True)
         _require_no_link(folder)
@@ -269,7 +339,7 @@ class Archive:
         return folder
 
     def new_spool_file(self, receiver: str, receipt: ReceiptId, meta: FileMeta) -> SpoolFile:
-        """Begin a file in the spool; `OSError` when the disk does not take it."""
+        """Begin a file in the spool; `OSError` or `DiskTrouble` when the disk does not take it."""
         path = self.root / SPOOL / receiver / f"{receipt}.dcm"
         try:
             return SpoolFile(path, meta, self._flusher.flush)
@@ -371,21 +441,26 @@ class Archive:
     def remove_study_files(self, folder: str, names: Iterable[str]) -> bool:
         """Unlink these files, then the folder if nothing else is in it; whether it is gone.
 
-        Raises `DiskTrouble` while the volume is away: its files are not gone.
+        Raises `WrongFolder` when it can't be told that they were where this looked for them.
         """
-        if not self.is_there():
-            raise DiskTrouble(f"The data folder {self.root} has no {SPOOL}: its volume is away")
+        self.require()
         if (self.root / folder).is_symlink():  # what is behind it is not ours
             return False
         for name in names:
             (self.root / folder / name).unlink(missing_ok=True)
+        is_gone = self._remove_folder(self.root / folder)
+        self.flush([self.root])
+        self.require()
+        return is_gone
+
+    @staticmethod
+    def _remove_folder(folder: Path) -> bool:
         try:
-            (self.root / folder).rmdir()
+            folder.rmdir()
         except FileNotFoundError:
-            pass
+            return True
         except OSError:  # something that is not ours is in it, or an NFS placeholder
             return False
-        self.flush([self.root])
         return True
 
     # -- quarantine ----------------------------------------------------------------------------
@@ -395,6 +470,7 @@ class Archive:
 
         What is in quarantine is never replaced: a second file of that name gets another.
         """
+        self.require()
         source.lstat()  # before the reason is there
         folder = self.root / QUARANTINE
         target, number = folder / name, 1
@@ -412,6 +488,7 @@ class Archive:
 
     def remove_quarantined(self, path: Path) -> None:
         """Remove a file from quarantine with its reason, as far as they are there."""
+        self.require()
         path.unlink(missing_ok=True)
         _reason_of(path).unlink(missing_ok=True)
         self.flush([path.parent])

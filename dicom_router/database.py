@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from psycopg.errors import UndefinedTable
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -62,7 +63,7 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
             _refuse_network_file_system(Path(parsed.database))
-        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(url)
         self._writing = self._engine.execution_options(writing=True)
         self._writer = threading.Lock()
 
@@ -142,9 +143,9 @@ def _postgresql_engine(url: str) -> Engine:
     )
 
 
-def _sqlite_engine(url: str) -> Engine:
+def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(
-        url,
+        _without_creating(url),
         hide_parameters=True,
         pool_size=20,
         max_overflow=40,
@@ -167,6 +168,24 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _without_creating(url: URL) -> URL:
+    """The URL of a file that is made here and now, if need be, and never by connecting to it.
+
+    Else a connection that is opened while the file's disk is away would leave an empty database on
+    the mount point.
+    """
+    if not url.database or url.database.startswith(("file:", ":memory:")):
+        return url
+    try:
+        Path(url.database).touch(mode=0o640)
+    except OSError as error:
+        raise ConfigurationError(
+            f"ROUTER_DATABASE_URL: {url.database} can't be made or written ({error.strerror}): see "
+            "that its folder is there and belongs to the router's user"
+        ) from error
+    return url.set(database=f"file:{quote(url.database)}", query={"mode": "rw", "uri": "true"})
 
 
 def _refuse_network_file_system(path: Path) -> None:

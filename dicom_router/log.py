@@ -54,6 +54,7 @@ class Log(StrEnum):
     FOLDER_RESTORED = "folder.restored"
     FOLDER_UNKNOWN_FILES = "folder.unknown-files"
     TAKEOVER = "takeover"
+    DATA_FOLDER_ADOPTED = "data-folder.adopted"
 
     STUDY_ROUTED = "study.routed"
     STUDY_REQUESTED = "study.requested"

@@ -76,7 +76,8 @@ def main() -> int:
 
 
 def _run(settings: Settings, stopping: threading.Event) -> None:
-    Archive(settings.data_dir).prepare()
+    if settings.database.startswith("sqlite"):
+        Archive(settings.data_dir).make_root()  # where SQLite's file is, unless it is elsewhere
     database = Database(settings.database)
     migrate(database)
     bus: Bus = (

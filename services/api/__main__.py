@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dicom_router import process
-from dicom_router.archive import Archive
+from dicom_router.archive import Archive, WrongFolder
 from dicom_router.bus import Bus, Consumer
+from dicom_router.data_folder import establish
 from dicom_router.database import Database
+from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
-from services.api.access import Access, ensure_token
+from services.api.access import Access, ensure_token, has_token
 from services.api.app import create_app
 from services.api.bulk import BulkForwarding
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
@@ -25,6 +27,8 @@ _RELAY_EVERY_SECONDS = 10.0
 _BULK_EVERY_SECONDS = 1.0
 _PRUNE_EVERY_SECONDS = 3600.0
 _RECORD_BATCH = 200
+
+log = get_logger()
 
 
 def _now() -> datetime:
@@ -58,7 +62,7 @@ class ApiService:
         """Take the port, make the token, own the destination of TARGET_*, answer."""
         listening = bind(self._settings)
         try:
-            self._archive.prepare()
+            self._look_at_folder()
             token, is_new = ensure_token(self._settings, self._archive)
             context = self._context = self._with(token)
             self._server = Server(create_app(context), self._settings, listening)
@@ -97,6 +101,15 @@ class ApiService:
             self._consumer.stop(timeout * 0.1)
         for task in self._tasks:
             task.stop(timeout * 0.05)
+
+    def _look_at_folder(self) -> None:
+        """Go on without the right data folder: this is where a person learns of it, and decides."""
+        try:
+            establish(self._archive, self._database, self._clock)
+        except WrongFolder as error:
+            if not has_token(self._settings, self._archive):
+                raise  # or the token would be made on a disk that is not ours
+            log.warning(Log.TASK_WAITING, task="data-folder", why=str(error))
 
     def _with(self, token: str) -> Context:
         return Context(

@@ -114,6 +114,12 @@ def not_signed_in(detail: str) -> Problem:
     return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="dicom-router"'})
 
 
+def has_token(settings: Settings, archive: Archive) -> bool:
+    """Whether the bootstrap token is set or kept, so that none is made."""
+    given = settings.api_token.get_secret_value()
+    return bool(given) or (archive.root / TOKEN_FILE).exists()
+
+
 def ensure_token(settings: Settings, archive: Archive) -> tuple[str, bool]:
     """The bootstrap token, and whether it was made just now: set, kept, or new."""
     given = settings.api_token.get_secret_value()

@@ -24,6 +24,7 @@ from services.api.openapi import describe_errors
 from services.api.problems import handle_problems
 from services.api.routes import (
     associations,
+    data_folder,
     deliveries,
     destinations,
     events,
@@ -67,6 +68,7 @@ def create_app(context: Context) -> FastAPI:
         events,
         queues,
         quarantine,
+        data_folder,
         operations,
     ):
         app.include_router(module.router, prefix=API)

@@ -1,8 +1,11 @@
 """Whether all is well: for orchestrators (ready, or why not) and for people (what to do)."""
 
+from contextlib import suppress
 from datetime import timedelta
 
+from dicom_router.archive import WrongFolder
 from dicom_router.bus import BrokerUnavailable
+from dicom_router.data_folder import learn
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.migrations import require_current
 from dicom_router.tls import TlsFiles, is_good_until
@@ -31,7 +34,8 @@ def not_ready(context: Context) -> list[str]:
 
 def diagnose(context: Context) -> list[Check]:
     """Every check. Those that need the database are left out while it is away."""
-    found = [_database(context), _broker(context), _disk(context), *_certificates(context)]
+    found = [_database(context), _broker(context), _data_folder(context), _disk(context)]
+    found += _certificates(context)
     if found[0].status == CheckStatus.OK:
         found += [*_destinations(context), _attention(context), *_queues(context)]
     return found
@@ -69,6 +73,25 @@ def _broker(context: Context) -> Check:
         "It is connected",
         "See that RabbitMQ runs and that ROUTER_AMQP_URL is right; images are received and kept "
         "meanwhile",
+    )
+
+
+def _data_folder(context: Context) -> Check:
+    trouble = None
+    try:
+        with suppress(Unavailable):  # then what was known last counts
+            learn(context.archive, context.database)
+        context.archive.require()
+    except WrongFolder as error:
+        trouble = str(error)
+    return _check(
+        "data-folder",
+        "Data folder",
+        trouble,
+        "It is the database's",
+        f"Mount the right disk at {context.archive.root}: images are refused (A700) and nothing is "
+        "deleted or given up meanwhile. Only if that disk is gone for good: "
+        "GET /api/v1/data-folder, then POST /api/v1/data-folder/adopt",
     )
 
 

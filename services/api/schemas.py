@@ -585,6 +585,52 @@ class Check(BaseModel):
     fix: str = Field(description="Empty when there is nothing to do.")
 
 
+class DataFolderStatus(StrEnum):
+    """`missing`: there is no `.router-id`; `other`: it is not the one that the database has."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OTHER = "other"
+
+
+class DataFolder(BaseModel):
+    """The data folder, and which one the database belongs to."""
+
+    path: str
+    status: DataFolderStatus
+    expected_id: str | None = Field(description="The database's; null before the first start.")
+    found_id: str | None = Field(description="What the folder's `.router-id` says.")
+    adopted_at: AwareDatetime | None = Field(description="When the database's was recorded.")
+
+
+class Adoption(BaseModel):
+    """A person's decision to go on with the folder that is there."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    reason: str = Field(min_length=3, max_length=500)
+    instead_of: str | None = Field(
+        description="`expected_id` of the folder that is given up, so that none is by accident."
+    )
+
+
+class MissingStudy(BaseModel):
+    """A study whose files are not in the adopted folder."""
+
+    study_uid: str
+    folder: str
+
+
+class Adopted(BaseModel):
+    """What adopting the folder came to."""
+
+    router_id: str
+    adopted_at: AwareDatetime
+    missing: int = Field(description="Studies whose folder is not in it.")
+    studies: list[MissingStudy] = Field(
+        description="The first 500 of them; GET /api/v1/studies?needs_attention=true has all."
+    )
+
+
 class Health(BaseModel):
     """The state of this process."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dicom_router.archive import DiskTrouble
 from dicom_router.bus import Bus, Consumer, NotYet
+from dicom_router.data_folder import check
 from dicom_router.dimse import (
     VERIFICATION,
     Association,
@@ -95,6 +96,7 @@ class Worker:
             destination = self._standing()
             if destination is None or destination.paused or destination.outage:
                 return
+            self._need_folder()
             claim = self._deliveries.claim_woken(delivery_id)
             if claim is None:
                 return
@@ -119,15 +121,22 @@ class Worker:
         if destination is None or destination.paused:
             return None
         if destination.outage is None:
+            self._need_folder()
             claim = self._deliveries.claim_next(self.name)
             return Work(destination, claim, probing=False) if claim else None
         if destination.outage.next_probe_at > self._writer.clock():
             return None
+        by_image = destination.outage.probe == "image"
+        if by_image:
+            self._need_folder()
         if not self._outages.take_probe(self.name):
             return None
-        by_image = destination.outage.probe == "image"
         claim = self._deliveries.claim_next(self.name, probing=True) if by_image else None
         return Work(destination, claim, probing=True)
+
+    def _need_folder(self) -> None:
+        """Raise `WrongFolder` unless the images are there: nothing is claimed without them."""
+        check(self._sender.archive, self._writer.database)
 
     def _standing(self) -> Standing | None:
         with self._writer.database.read() as session:

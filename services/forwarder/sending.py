@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dicom_router.archive import SPOOL, Archive, DiskTrouble
+from dicom_router.archive import Archive, DiskTrouble
 from dicom_router.dimse import (
     Association,
     PeerAddress,
@@ -194,7 +194,7 @@ class Attempt:
                 item.transfer_syntax_uid,
             )
         except Unprocessable as error:
-            return self._fail(item, policy.missing(str(error)))
+            return self._fail(item, self._missing(str(error)))
         except PeerError as error:
             return self._on_broken(item, error)
         except Stopped:
@@ -265,12 +265,19 @@ class Attempt:
 
     def _unreadable(self, error: OSError) -> Failure:
         """A file may be gone; a data folder that is gone is no image's fault: `DiskTrouble`."""
-        root = self._sender.archive.root
-        if error.errno not in _FILE_ERRORS or not (root / SPOOL).is_dir():
-            raise DiskTrouble(f"The data folder {root} can't be read: {error.strerror}") from error
+        archive = self._sender.archive
+        if error.errno not in _FILE_ERRORS or not archive.is_there():
+            raise DiskTrouble(
+                f"The data folder {archive.root} can't be read: {error.strerror}"
+            ) from error
         if isinstance(error, FileNotFoundError):
-            return policy.missing("its file is not on the disk any more")
-        return policy.missing(error.strerror or str(error))
+            return self._missing("its file is not on the disk any more")
+        return self._missing(error.strerror or str(error))
+
+    def _missing(self, why: str) -> Failure:
+        """What there is to say of a file, unless another disk is in the place of its own."""
+        self._sender.archive.require()
+        return policy.missing(why)
 
 
 def _data_set_offset(descriptor: int, item: Item) -> int:

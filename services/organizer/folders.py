@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dicom_router.archive import Archive, DiskTrouble, ReceiptId
+from dicom_router.archive import Archive, ReceiptId
 from dicom_router.database import Database, Session
 from dicom_router.errors import Unavailable
 from dicom_router.ledger import call_attention, lock_study, note
@@ -61,8 +61,7 @@ class Folders:
         with self._database.read() as session:
             expected = queries.folders_on_disk(session)
         found = [path.name for path in self._archive.study_folders()]
-        if not self._archive.is_there():
-            raise DiskTrouble(f"The data folder {self._archive.root} is away")
+        self._archive.require()
         return sorted({*expected, *found}, reverse=True)
 
     def _try(self, folder: str) -> None:
@@ -148,8 +147,7 @@ class Folders:
             if study is None or study.deleted or not study.on_disk:
                 return
             files = self._archive.study_files(study.folder)
-            if not self._archive.is_there():
-                raise DiskTrouble(f"The data folder {self._archive.root} is away")
+            self._archive.require()
             rows = queries.receipts_on_disk(session, study_uid)
             gone = [row for row in rows if row.file_name not in files]
             if not gone:

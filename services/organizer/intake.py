@@ -87,6 +87,7 @@ class Intake:
             raise self._archive.trouble(error) from error
 
     def _organize(self, stored: Sequence[InstanceStored], folder: str) -> None:
+        self._archive.require()
         unknown, unfinished = self._sort(stored)
         receipts = [self._inspect(each) for each in unknown]
         present = [each for each in receipts if each is not None]
@@ -96,6 +97,7 @@ class Intake:
         missing = self._finish(unfinished, {e.stored.receipt_id: e.header for e in present})
         missing += self._still_unknown([e for e, r in zip(unknown, receipts, strict=True) if not r])
         if missing:
+            self._archive.require()
             _raise_missing(missing)
 
     def finish(self, receipt_ids: Collection[str]) -> list[str]:
@@ -112,6 +114,7 @@ class Intake:
             studies = lock_studies(session, queries.studies_of_receipts(session, receipt_ids))
             self._revive(session, studies, receipt_ids)
             moves = self._move(session, studies, receipt_ids, headers)
+            self._archive.require()  # or what was not found would be taken for missing
             queries.upsert_series(session, moves.headers)
             queries.derive_counts(session, studies)
             for study_uid in moves.active:

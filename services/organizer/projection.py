@@ -58,6 +58,7 @@ class HistoryFile:
                 self._entries = _rendered(queries.recent_studies(session))
             else:
                 self._entries |= _rendered(s for s in changed if s.history_month is None)
+            self._archive.require()
             months = {study.history_month for study in changed if study.history_month}
             self._write_months(session, months | self._outgrow(session))
             self._archive.write_atomically(self._archive.history_path, _joined(self._entries))

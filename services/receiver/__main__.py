@@ -12,9 +12,10 @@ from types import FrameType
 from typing import NoReturn
 
 from dicom_router import process
-from dicom_router.archive import Archive
+from dicom_router.archive import Archive, WrongFolder
 from dicom_router.bus import Binding, Bus, Queue
-from dicom_router.database import Database
+from dicom_router.data_folder import establish
+from dicom_router.database import Database, DatabaseUnavailable
 from dicom_router.errors import ConfigurationError
 from dicom_router.events import COMMANDS_EXCHANGE, SenderChanged
 from dicom_router.log import Log, configure_logging, get_logger
@@ -28,6 +29,7 @@ from services.receiver.reception import Place
 from services.receiver.refusals import Refusals
 
 _SENDERS_EVERY_SECONDS = 10.0
+_FOLDER_EVERY_SECONDS = 10.0
 _RESTART_PAUSE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -68,12 +70,19 @@ class Receiver:
             tls,
         )
         self._watch = Task("known-senders", self.read_senders, every=_SENDERS_EVERY_SECONDS)
+        self._folder_watch = Task("data-folder", self._look_at_folder, every=_FOLDER_EVERY_SECONDS)
 
     def start(self) -> None:
-        """Make the spool, learn who is known, open the ports."""
-        self._archive.prepare()
-        self._archive.open_spool(self._receiver)
-        self._archive.drop_temporaries(self._receiver)
+        """Make sure of the data folder, learn who is known, open the ports."""
+        try:
+            self._look_at_folder()
+        except (DatabaseUnavailable, WrongFolder) as error:
+            log.warning(Log.TASK_WAITING, task="data-folder", why=str(error))
+        if self._archive.is_there():
+            self._archive.prepare()
+            self._archive.open_spool(self._receiver)
+            self._archive.drop_temporaries(self._receiver)
+        self._folder_watch.start()
         self._watch.start()
         self._bus.consume(
             Queue(
@@ -88,11 +97,16 @@ class Receiver:
     def stop(self, timeout: float) -> None:
         """Close the ports, finish the instances in hand."""
         self._listener.stop(timeout)
-        self._watch.stop(1.0)
+        self._folder_watch.stop(0.5)
+        self._watch.stop(0.5)
 
     def read_senders(self) -> None:
         """Learn from the database who is known."""
         self._senders = known_senders(self._database)
+
+    def _look_at_folder(self) -> None:
+        """Learn from the database which data folder is the right one, as it may be another now."""
+        establish(self._archive, self._database)
 
 
 def build(

@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dicom_router.archive import LEAST_FREE_BYTES, Archive, ReceiptId, Space, SpoolFile
+from dicom_router.archive import (
+    LEAST_FREE_BYTES,
+    Archive,
+    DiskTrouble,
+    ReceiptId,
+    Space,
+    SpoolFile,
+)
 from dicom_router.bus import Bus
 from dicom_router.dimse import (
     CALLED_AE_TITLE_NOT_RECOGNIZED,
@@ -41,6 +48,7 @@ from services.receiver.callers import KnownSender, refusal
 from services.receiver.refusals import Refusals
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_MOUNTED = StoreStatus(OUT_OF_RESOURCES, "The data folder is not mounted")
 
 log = get_logger()
 
@@ -99,16 +107,19 @@ class Reception:
 
     def on_store(self, request: StoreRequest) -> StoreSink:
         """Where the data set of one C-STORE goes."""
-        if lacks_space(self._place.archive.space(), self._place.settings.disk_min_free_percent):
+        archive = self._place.archive
+        if not archive.is_there():
+            return Refusal(self, request, _NOT_MOUNTED)
+        if lacks_space(archive.space(), self._place.settings.disk_min_free_percent):
             return Refusal(self, request, StoreStatus(OUT_OF_RESOURCES, "The disk is full"))
         self._number += 1
         receipt = ReceiptId(datetime.now(UTC), self.association_id, self._number)
         try:
-            file = self._place.archive.new_spool_file(
+            file = archive.new_spool_file(
                 self._place.receiver, receipt, self._meta(request, str(receipt))
             )
-        except OSError as error:
-            return Refusal(self, request, _status_of(error), error)
+        except (OSError, DiskTrouble) as error:
+            return Refusal(self, request, self.status_of(error), error)
         return Acceptance(self, request, receipt, file)
 
     def end(self, end: AssociationEnd) -> None:
@@ -141,7 +152,21 @@ class Reception:
         )
         self._publish(event, id_=str(receipt), time=receipt.received_at)
 
-    def refused(self, request: StoreRequest, status: StoreStatus, error: OSError | None) -> None:
+    def require_folder(self) -> None:
+        """Raise `WrongFolder` unless the disk is (still) the right one."""
+        self._place.archive.require()
+
+    def status_of(self, error: OSError | DiskTrouble) -> StoreStatus:
+        """What to answer when the disk did not take an instance."""
+        if not self._place.archive.is_there():
+            return _NOT_MOUNTED
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return StoreStatus(OUT_OF_RESOURCES, "The disk is full")
+        return StoreStatus(PROCESSING_FAILURE, "The object could not be written to disk")
+
+    def refused(
+        self, request: StoreRequest, status: StoreStatus, error: OSError | DiskTrouble | None
+    ) -> None:
         """An instance was answered with a failure: nothing of it is kept."""
         self._refused += 1
         why = f"answered 0x{status.code:04X}: {error or status.comment}"
@@ -287,7 +312,7 @@ class Acceptance:
     ) -> None:
         self._reception, self._request = reception, request
         self._receipt, self._file = receipt, file
-        self._failed: OSError | None = None
+        self._failed: OSError | DiskTrouble | None = None
 
     def write(self, fragments: Sequence[memoryview]) -> None:
         """Append; after the disk has failed once the rest is only read off the line."""
@@ -302,11 +327,12 @@ class Acceptance:
         """Make it durable; the status to answer."""
         if self._failed is None:
             try:
+                self._reception.require_folder()
                 self._file.commit()
-            except OSError as error:
+            except (OSError, DiskTrouble) as error:
                 self._fail(error)
         if self._failed is not None:
-            status = _status_of(self._failed)
+            status = self._reception.status_of(self._failed)
             self._reception.refused(self._request, status, self._failed)
             return status
         self._reception.stored(self._request, self._receipt, self._file)
@@ -316,7 +342,7 @@ class Acceptance:
         """The association ended in the middle: nothing was promised, nothing stays."""
         self._file.discard()
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError | DiskTrouble) -> None:
         self._failed = error
         log.error(Log.SPOOL_FAILED, receipt_id=str(self._receipt), why=str(error))
         self._file.discard()
@@ -330,7 +356,7 @@ class Refusal:
         reception: Reception,
         request: StoreRequest,
         status: StoreStatus,
-        error: OSError | None = None,
+        error: OSError | DiskTrouble | None = None,
     ) -> None:
         self._reception, self._request = reception, request
         self._status, self._error = status, error
@@ -345,12 +371,6 @@ class Refusal:
 
     def discard(self) -> None:
         """There is nothing to discard."""
-
-
-def _status_of(error: OSError) -> StoreStatus:
-    if error.errno in _FULL:
-        return StoreStatus(OUT_OF_RESOURCES, "The disk is full")
-    return StoreStatus(PROCESSING_FAILURE, "The object could not be written to disk")
 
 
 def _reason(end: AssociationEnd) -> str:

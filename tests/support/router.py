@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -45,6 +46,11 @@ class Router:
 
     def start(self) -> None:
         """Start, and wait until it is ready and its DICOM port answers."""
+        self.start_unready()
+        wait_for(self._is_ready, lambda: f"a ready router:\n{self.log()}", 90)
+
+    def start_unready(self) -> None:
+        """Start, and wait for nothing."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self.argv],
@@ -54,7 +60,14 @@ class Router:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_for(self._is_ready, lambda: f"a ready router:\n{self.log()}", 90)
+
+    def listens(self) -> bool:
+        """Whether its DICOM port is open."""
+        try:
+            socket.create_connection(("127.0.0.1", self.dicom_port), 5).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> float:
         """SIGTERM; how many seconds until every process of it was gone."""

@@ -100,6 +100,7 @@ class World:
     def __init__(self, root: Path, database_url: str, bus: Bus | None = None) -> None:
         self.archive = Archive(root / "data")
         self.archive.prepare()
+        self.archive.ensure_id()
         self.database = Database(database_url)
         self.bus: Bus = bus or MemoryBus()
         self.clock = Clock()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import generate_uid
 
-from dicom_router.archive import DiskTrouble
+from dicom_router.archive import WrongFolder
 from dicom_router.errors import TryAgain
 from dicom_router.models import ReceiptState, StudyState
 from tests.integration.organizer.conftest import Bench
@@ -211,7 +211,7 @@ def test_a_data_folder_that_is_away_is_waited_for(bench: Bench, tmp_path: Path) 
     event = bench.scanner().store(data_set(), generate_uid())
     bench.archive.root.rename(tmp_path / "away")
     bench.archive.root.mkdir()
-    with pytest.raises(DiskTrouble, match="can't be used now"):
+    with pytest.raises(WrongFolder, match="mounted"):
         bench.intake.organize([event])
     assert list(bench.archive.root.iterdir()) == []
     bench.archive.root.rmdir()

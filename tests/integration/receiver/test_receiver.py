@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -16,7 +16,15 @@ from dicom_router.archive import Archive, data_set_sha256
 from dicom_router.bus import Binding, Queue
 from dicom_router.bus.memory import MemoryBus
 from dicom_router.database import Database
-from dicom_router.dimse import VERIFICATION, Association, PeerAddress, PeerError, RequestorTimeouts
+from dicom_router.dimse import (
+    VERIFICATION,
+    Association,
+    AssociationRequest,
+    PeerAddress,
+    PeerError,
+    RequestorTimeouts,
+    StoreRequest,
+)
 from dicom_router.errors import ConfigurationError
 from dicom_router.events import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Message
 from dicom_router.models import Sender
@@ -24,6 +32,10 @@ from dicom_router.settings import load_settings
 from infra.ports import free_port
 from services.receiver.__main__ import Receiver, build
 from services.receiver.listener import MOST_IDLE_CONNECTIONS
+from services.receiver.reception import Place, Reception
+from services.receiver.refusals import Refusals
+from tests.support.disk import Disk
+from tests.support.instances import CT_IMAGE_STORAGE, data_set
 from tests.support.scanner import send
 from tests.support.series import ct_series
 from tests.support.waiting import wait_for
@@ -152,7 +164,8 @@ def test_below_the_limit_of_free_space_an_image_is_refused_before_anything_is_wr
         rejected = [site.next("instance-rejected") for _ in files]
         assert all("0xA700" in str(each["why"]) for each in rejected)
         assert site.next("association-released")["refused"] == 3
-        assert [p for p in (tmp_path / "data").rglob("*") if p.is_file()] == []
+        kept = [path.name for path in (tmp_path / "data").rglob("*") if path.is_file()]
+        assert kept == [".router-id"]
 
 
 def test_more_associations_than_allowed_are_refused_for_now_and_then_taken_again(
@@ -299,3 +312,64 @@ def test_what_was_being_written_at_a_kill_is_removed_at_the_next_start(
     (folder / ".20260122T141530.000000Z_a_000001.dcm.part").write_bytes(b"half")
     with receiving(tmp_path, sqlite_url, monkeypatch):
         assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("take_away", [Disk.unmount, Disk.swap], ids=["unmounted", "swapped"])
+def test_without_its_disk_it_answers_a700_and_writes_nothing(
+    tmp_path: Path,
+    sqlite_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    take_away: Callable[[Disk], None],
+) -> None:
+    _study, files = ct_series(tmp_path / "series", 3)
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        assert set(send(files[:1], site.port).values()) == {0x0000}
+        disk = Disk(site.archive.root)
+        take_away(disk)
+        before = disk.everything()
+        assert set(send(files[1:], site.port).values()) == {0xA700}
+        assert disk.everything() == before
+        disk.mount()
+        assert set(send(files[1:], site.port).values()) == {0x0000}
+        assert len(list(site.archive.spooled())) == 3
+
+
+@pytest.mark.parametrize("take_away", [Disk.unmount, Disk.swap], ids=["unmounted", "swapped"])
+def test_a_disk_that_goes_in_the_middle_of_an_image_is_an_a700(
+    tmp_path: Path, take_away: Callable[[Disk], None]
+) -> None:
+    archive, bus = Archive(tmp_path / "data"), MemoryBus()
+    archive.prepare()
+    archive.ensure_id()
+    place = Place(
+        "host-1", load_settings(), archive, bus, tuple, lambda: True, lambda: None, Refusals()
+    )
+    reception, disk = Reception(place, "127.0.0.1"), Disk(archive.root)
+    who = AssociationRequest(
+        "CT1", "DICOMROUTER", "127.0.0.1", 5000, "127.0.0.1", 104, (), "", "", 0
+    )
+    assert reception.on_request(who) is None
+    sink = reception.on_store(StoreRequest(1, 1, CT_IMAGE_STORAGE, "1.2.3", EXPLICIT))
+    sink.write([memoryview(data_set())])
+    take_away(disk)
+    before = disk.everything()
+    assert sink.finish().code == 0xA700
+    assert disk.everything() == before
+    bus.close(1)
+
+
+def test_while_the_database_is_away_it_trusts_the_folder_that_has_an_id(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _study, files = ct_series(tmp_path / "series", 1)
+    nowhere = f"postgresql+psycopg://router:secret@127.0.0.1:{free_port()}/router"
+    with receiving(tmp_path, nowhere, monkeypatch) as site:
+        assert set(send(files, site.port).values()) == {0xA700}  # it has never been told
+        assert list(site.archive.spooled()) == []
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        assert site.archive.found_id() is not None
+    with receiving(tmp_path, nowhere, monkeypatch) as site:
+        assert set(send(files, site.port).values()) == {0x0000}
+        disk = Disk(site.archive.root)
+        disk.swap()
+        assert set(send(files, site.port).values()) == {0xA700}

@@ -1,0 +1,106 @@
+"""/data-folder: whether the disk is the right one, and going on with another."""
+
+from fastapi import APIRouter
+
+from dicom_router.data_folder import learn
+from dicom_router.ledger import call_attention, note, refresh_state
+from dicom_router.log import Log, get_logger
+from dicom_router.models import Study
+from services.api.context import Admin, Api, Change, Viewer
+from services.api.problems import Problem
+from services.api.queries import data_folder as queries
+from services.api.queries import locks
+from services.api.schemas import (
+    Adopted,
+    Adoption,
+    DataFolder,
+    DataFolderStatus,
+    MissingStudy,
+)
+
+MOST_LISTED = 500
+FILES_MISSING = "files-missing"
+
+router = APIRouter(prefix="/data-folder", tags=["data-folder"])
+
+log = get_logger()
+
+
+@router.get("", summary="Is the data folder the right one?")
+def get_data_folder(api: Api, _who: Viewer) -> DataFolder:
+    """What its `.router-id` says beside what the database has, as this API's host sees it."""
+    with api.database.read() as session:
+        row = queries.data_folder(session)
+    expected, found = row.router_id if row else None, api.archive.found_id()
+    return DataFolder(
+        path=str(api.archive.root),
+        status=_status(expected, found),
+        expected_id=expected,
+        found_id=found,
+        adopted_at=row.adopted_at if row else None,
+    )
+
+
+@router.post("/adopt", summary="Go on with the folder that is there")
+def adopt_data_folder(api: Api, who: Admin, given: Adoption) -> Adopted:
+    """When the right disk is gone for good; never when it can be mounted again.
+
+    Studies whose folder is not in it count as no longer on disk and need attention. What they still
+    owe fails as `missing`.
+    """
+    with api.change() as change:
+        locks.lock(change.session, locks.CONFIGURATION)
+        row = queries.data_folder(change.session)
+        expected, found = row.router_id if row else None, api.archive.found_id()
+        if _status(expected, found) is DataFolderStatus.OK:
+            raise Problem(409, "The data folder is the database's already: there is nothing to do.")
+        if given.instead_of != expected:
+            raise Problem(
+                409,
+                "`instead_of` is not the id of the folder that would be given up: "
+                "GET /api/v1/data-folder has it as `expected_id`.",
+            )
+        api.archive.prepare()
+        router_id = found or api.archive.ensure_id()
+        queries.record(change.session, router_id, change.now)
+        missing = _give_up_missing(api, change, who.name, given.reason)
+    learn(api.archive, api.database)
+    log.warning(
+        Log.DATA_FOLDER_ADOPTED,
+        router_id=router_id,
+        before=expected,
+        by=who.name,
+        missing=len(missing),
+    )
+    return Adopted(
+        router_id=router_id,
+        adopted_at=change.now,
+        missing=len(missing),
+        studies=[
+            MissingStudy(study_uid=each.study_uid, folder=each.folder)
+            for each in missing[:MOST_LISTED]
+        ],
+    )
+
+
+def _status(expected: str | None, found: str | None) -> DataFolderStatus:
+    if found is None:
+        return DataFolderStatus.MISSING
+    return DataFolderStatus.OK if found == expected else DataFolderStatus.OTHER
+
+
+def _give_up_missing(api: Api, change: Change, by: str, reason: str) -> list[Study]:
+    """Tell of every study whose folder is not here."""
+    present = {path.name for path in api.archive.study_folders()}
+    missing = queries.lock_missing(change.session, present)
+    text = (
+        f"Its files are not in the data folder that was adopted on {change.now:%Y-%m-%d %H:%M} UTC"
+    )
+    for study in missing:
+        queries.mark_gone(change.session, study)
+        if study.deleted:
+            continue
+        call_attention(study, FILES_MISSING, text, change.now)
+        note(change.session, study.study_uid, change.now, FILES_MISSING, text, by=by, reason=reason)
+        refresh_state(change.session, study, change.now)
+    return missing
