@@ -41,6 +41,11 @@ chaos: $(DEVELOPMENT)  ## the proof that nothing is lost: random faults from see
 fuzz: $(DEVELOPMENT)  ## 100,000 mutated PDUs and 10,000 data sets at a router (ARGS=--seed=... to repeat)
 	@exec $(PYTHON) -m tests.fuzz $(ARGS)
 
+.PHONY: endurance
+endurance: $(DEVELOPMENT)  ## an object of 1 GiB through the whole router, with the memory it takes
+	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
+	@LARGE_OBJECT_MIB=1024 exec $(PYTHON) -m pytest tests/acceptance/test_large_object.py $(ARGS)
+
 .PHONY: lint
 lint: $(DEVELOPMENT)  ## format check, lint, strict types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet $(CODE)

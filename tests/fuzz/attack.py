@@ -103,7 +103,7 @@ def _storing(
         status = association.store(descriptor, 0, made.kind[0], uid, made.kind[1])
         if status.code != SUCCESS:
             return f"answered 0x{status.code:04X}"
-        taken[hashlib.sha256(made.content).hexdigest()] = name
+        taken[name] = hashlib.sha256(made.content).hexdigest()
         return "taken"
 
     try:
@@ -128,11 +128,12 @@ def _ends_of(target: Target, taken: dict[str, str]) -> Counter[str]:
         for path in aside.glob("*.dcm")
         if path.with_name(f"{path.name}.reason.txt").read_text().strip()
     }
-    lost = [name for digest, name in taken.items() if digest not in organized | quarantined]
+    lost = [name for name, digest in taken.items() if digest not in organized | quarantined]
     if lost:
         raise AssertionError(f"{len(lost)} data sets are lost, among them {lost[:5]}")
     return Counter(
-        "organized" if digest in organized else "quarantined with a reason" for digest in taken
+        "organized" if digest in organized else "quarantined with a reason"
+        for digest in taken.values()
     )
 
 

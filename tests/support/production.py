@@ -58,6 +58,10 @@ class Production(Router):
             process.wait()
             raise
 
+    def pid(self, service: str, number: int = 1) -> int:
+        """The id of a service's process."""
+        return self._running[f"{service}-{number}"].pid
+
     def kill_service(self, service: str, number: int = 1) -> None:
         """SIGKILL."""
         process = self._running.pop(f"{service}-{number}")

@@ -1,5 +1,6 @@
 """A receiver on a real port: what it answers is true, and it tells what it did."""
 
+import hashlib
 import json
 import socket
 import threading
@@ -39,6 +40,16 @@ from tests.support.instances import CT_IMAGE_STORAGE, data_set
 from tests.support.scanner import send
 from tests.support.series import ct_series
 from tests.support.waiting import wait_for
+from tests.unit.dimse.peers import (
+    COMMAND,
+    CT,
+    LAST,
+    RELEASE_RQ,
+    association_request,
+    command_set,
+    p_data,
+    pdv,
+)
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 
@@ -134,6 +145,27 @@ def test_what_is_answered_with_success_is_in_the_spool_and_announced(
     assert (meta.calling_ae_title, meta.called_ae_title) == ("CT_ROOM_1", "DICOMROUTER")
     assert meta.peer_address.startswith("dicom://127.0.0.1:")
     assert (ended["outcome"], ended["receipts"], ended["refused"]) == ("released", 1, 0)
+
+
+@pytest.mark.parametrize("uid", [b"\xff" * 60_000, b"9" * 65_000, b"../../x\0\n\x1b", b"<b>&"])
+def test_an_image_is_stored_under_a_uid_that_is_none(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, uid: bytes
+) -> None:
+    command = command_set(0x0001, 0, x0002=CT.encode(), x1000=uid)
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        with socket.create_connection(("127.0.0.1", site.port), 10) as connection:
+            pieces = [command[at : at + 10_000] for at in range(0, len(command), 10_000)]
+            for number, piece in enumerate([association_request(), *pieces]):
+                last = LAST if number == len(pieces) else 0
+                connection.sendall(p_data(pdv(COMMAND | last, piece)) if number else piece)
+            connection.sendall(p_data(pdv(LAST, b"the image")) + RELEASE_RQ)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):
+                pass
+        assert site.next("instance-stored")["sha256"] == hashlib.sha256(b"the image").hexdigest()
+        (path,) = site.archive.spooled()
+        assert path.read_bytes().endswith(b"the image")
+        assert site.next("association-released")["outcome"] == "released"
 
 
 def test_an_association_that_breaks_in_the_middle_leaves_nothing_of_the_unfinished_image(

@@ -9,10 +9,17 @@ import pytest
 from dicom_router.dimse import (
     CALLING_AE_TITLE_NOT_RECOGNIZED,
     AcceptorLimits,
+    PresentationContext,
     StopSignal,
     StoreStatus,
 )
 from dicom_router.dimse.acceptor import BUFFER_SIZE, MAX_FRAGMENTS
+from dicom_router.dimse.associate import (
+    AssociateRequest,
+    UserInformation,
+    decode_accept,
+    encode_request,
+)
 from tests.unit.dimse.peers import (
     ABORT,
     COMMAND,
@@ -202,6 +209,31 @@ def test_a_uid_that_is_none_is_handed_over_as_it_came(uid: str) -> None:
         peer.send(p_data(pdv(COMMAND | LAST, command), pdv(LAST, OBJECT)))
         assert peer.response().status.code == 0
     assert peer.keeper.stored[0].request.sop_instance_uid == uid
+
+
+@pytest.mark.parametrize("number", [128, 129, 200, 3000])
+def test_of_more_contexts_than_there_are_ids_the_first_128_are_accepted(number: int) -> None:
+    contexts = tuple(PresentationContext((2 * n + 1) % 256, CT, (EXPLICIT,)) for n in range(number))
+    request = AssociateRequest("ROUTER", "SCANNER", contexts, UserInformation(16384))
+    with RawPeer() as peer:
+        peer.send(encode_request(request))
+        kind, body = peer.receive()
+        assert kind == 2
+        results = [each.result for each in decode_accept(body).results]
+        assert results == [0] * 128 + [2] * (number - 128)
+        last = pdv(COMMAND | LAST, store_command(), 255), pdv(LAST, OBJECT, 255)
+        assert store(peer, p_data(*last)) == OBJECT
+
+
+@pytest.mark.parametrize("title", [b" " * 16, bytes(16), "\u738b É".encode(), b"\n\r\0\x1b[2J\xff"])
+def test_a_caller_without_a_proper_title_is_served(title: bytes) -> None:
+    request = association_request()
+    with RawPeer() as peer:
+        peer.send(request[:26] + title.ljust(16)[:16] + request[42:])
+        assert peer.receive()[0] == 2
+        assert store(peer, p_data(WHOLE_COMMAND, pdv(LAST, OBJECT))) == OBJECT
+        (association,) = peer.keeper.requests
+        assert all(0x20 <= ord(c) < 0x7F for c in association.calling_ae_title)
 
 
 UNRECOGNIZED, UNEXPECTED, UNEXPECTED_PARAMETER, INVALID = 1, 2, 5, 6
