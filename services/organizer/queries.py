@@ -155,6 +155,29 @@ def set_aside_receipt(session: Session, receipt_id: str) -> Receipt | None:
     ).one_or_none()
 
 
+def set_aside_files(session: Session) -> dict[str, bool]:
+    """The paths of all that ended in quarantine; whether each is there, as far as its row knows."""
+    rows = session.execute(
+        select(Receipt.file_name, Receipt.on_disk).where(
+            Receipt.state.in_((ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
+            Receipt.file_name.is_not(None),
+        )
+    )
+    return {str(file_name): on_disk for file_name, on_disk in rows}
+
+
+def show_set_aside(session: Session, file_name: str) -> None:
+    """A file in quarantine that was to be removed is there."""
+    session.execute(
+        update(Receipt)
+        .where(
+            Receipt.state.in_((ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
+            Receipt.file_name == file_name,
+        )
+        .values(on_disk=True)
+    )
+
+
 def claim_set_aside(session: Session, receipt_id: str) -> Receipt | None:
     """Have one that ended in quarantine be there no more; None if it was not, by now."""
     claimed = session.execute(

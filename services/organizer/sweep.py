@@ -160,15 +160,20 @@ class Sweep:
         return len(receipt_ids) - len(missing)
 
     def _record_quarantined(self) -> int:
-        """Record what is in quarantine without a row, as a crash or a person has left it."""
-        recorded = 0
-        files = self._archive.in_quarantine()
-        while batch := list(islice(files, _BATCH)):
-            with self._database.read() as session:
-                known = queries.receipt_states(session, [stray_name(path.stem) for path in batch])
-            unknown = [path for path in batch if stray_name(path.stem) not in known]
-            recorded += sum(self._try_to_record(path) for path in unknown)
-        return recorded
+        """Have a row for all that is in quarantine, whatever a crash or a person has left there."""
+        with self._database.read() as session:
+            known = queries.set_aside_files(session)
+        files = {self._archive.relative(path): path for path in self._archive.in_quarantine()}
+        returned = [name for name in files if known.get(name) is False]
+        with self._database.write() as session:
+            for name in returned:  # to be removed, and cut off before: a person may ask again
+                queries.show_set_aside(session, name)
+        unknown = [path for name, path in files.items() if name not in known]
+        ids = [stray_name(path.stem) for path in unknown]
+        with self._database.read() as session:
+            begun = queries.receipt_states(session, ids)  # being superseded: not yet recorded
+        new = [path for path, id_ in zip(unknown, ids, strict=True) if id_ not in begun]
+        return len(returned) + sum(self._try_to_record(path) for path in new)
 
     def _try_to_record(self, path: Path) -> bool:
         """Record one file in quarantine; if that fails it must not keep the others."""

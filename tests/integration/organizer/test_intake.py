@@ -10,7 +10,7 @@ from pydicom.uid import generate_uid
 
 from dicom_router.archive import WrongFolder
 from dicom_router.errors import TryAgain
-from dicom_router.models import ReceiptState, StudyState
+from dicom_router.models import Receipt, ReceiptState, StudyState
 from tests.integration.organizer.conftest import Bench
 from tests.support.instances import data_set
 
@@ -323,6 +323,26 @@ def test_a_copy_of_what_has_ended_is_dropped_and_other_bytes_are_kept(bench: Ben
         ReceiptState.QUARANTINED,
         "its receipt has ended with other bytes",
     )
+
+
+def test_a_second_file_of_a_name_in_quarantine_needs_no_other_row(bench: Bench) -> None:
+    event = bench.scanner().store(data_set(StudyInstanceUID=None), generate_uid())
+    earlier = bench.archive.root / ".quarantine" / f"{event.receipt_id}.dcm"
+    earlier.write_bytes(b"of another time")
+    bench.intake.organize([event])
+    rows = bench.receipts()
+    assert rows[event.receipt_id].file_name == f".quarantine/{event.receipt_id}_2.dcm"
+    bench.sweep.run()
+    assert len(bench.receipts()) == len(rows)
+
+
+def test_what_a_crash_kept_from_being_removed_from_quarantine_is_shown_again(bench: Bench) -> None:
+    event = bench.scanner().store(data_set(StudyInstanceUID=None), generate_uid())
+    bench.intake.organize([event])
+    with bench.database.write() as session:
+        session.get_one(Receipt, event.receipt_id).on_disk = False
+    bench.sweep.run()
+    assert bench.receipts()[event.receipt_id].on_disk
 
 
 def test_temporary_files_go_once_nobody_writes_to_them(bench: Bench) -> None:
