@@ -9,6 +9,7 @@ from dicom_router.events import DeliveryCancel, DeliveryFailed
 from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
 from dicom_router.outbox import OutboxRelay
 from dicom_router.queues import delivery_queue
+from dicom_router.tls import Reloading, TlsFiles, client_context
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations, Worker
 from services.forwarder.messages import Due, wake_up
@@ -171,7 +172,10 @@ def two(world: World) -> Iterator[list[Destinations]]:
     writer = Writer(world.database, relay, "/forwarder/test", world.clock, stopping)
     deliveries = Deliveries(writer, "forwarder@test:1")
     sender = Sender(world.archive, deliveries, Outages(writer), stopping, TIMEOUTS, 0.0)
-    worker = partial(Worker, writer=writer, sender=sender, own_ae_title="ROUTER", every=0.05)
+    tls = Reloading(TlsFiles.of_dicom(world.settings), client_context)
+    worker = partial(
+        Worker, writer=writer, sender=sender, tls=tls, own_ae_title="ROUTER", every=0.05
+    )
     made = [Destinations(world.bus, writer, worker) for _ in range(2)]
     yield made
     stopping.set()
