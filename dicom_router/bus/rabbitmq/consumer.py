@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,6 +106,8 @@ class RabbitConsumer(threading.Thread):
         self._held: deque[_Delivery] = deque()
         self._waiting_since: float | None = None
         self._cancelled = False
+        self._consumed = queue.name  # of a private one every session has its own
+        self._consuming = self._one_by_one = False
         self._failures = 0
 
     # Any thread.
@@ -182,12 +184,59 @@ class RabbitConsumer(threading.Thread):
         self._waiting_since = None
         self._channel = connection.channel()
         self._channel.add_on_cancel_callback(self._on_cancelled)
-        # One batch in hand and one on its way.
-        self._channel.basic_qos(prefetch_count=2 * self._batch)
-        self._channel.basic_consume(name, self._on_delivery, consumer_tag=self._tag)
+        self._consumed = name
+        # What lies there may be what took the last consumer down.
+        found = self._channel.queue_declare(name, passive=True).method
+        self._consume(one_by_one=bool(found.message_count) and not self._queue.private)
         self._failures = 0
         log.info(Log.BUS_CONNECTED, queue=self._queue.name)
         announce(self._on_connected, self._queue)
+
+    def _consume(self, *, one_by_one: bool) -> None:
+        """Have messages delivered: one, or one batch in hand and one on its way.
+
+        Whatever is in hand when a message takes this process down counts as delivered in vain, as
+        often as that message, and would be parked with it. So nothing else is in hand as long as
+        messages come that were delivered before.
+        """
+        self._one_by_one, self._consuming = one_by_one, True
+        channel = self._open_channel()
+        channel.basic_qos(prefetch_count=1 if one_by_one else 2 * self._batch)
+        channel.basic_consume(self._consumed, self._on_delivery, consumer_tag=self._current_tag)
+
+    @property
+    def _current_tag(self) -> str:
+        # RabbitMQ 3.10 fails over a tag that is used again while a message of it is in hand.
+        return f"{self._tag}-one-by-one" if self._one_by_one else self._tag
+
+    def _cancel(self) -> None:
+        """Have no more delivered; what has come by then stays in hand."""
+        self._pump(0)
+        self._open_channel().basic_cancel(self._current_tag)
+        self._consuming = False
+
+    def _adapt(self) -> None:
+        """Have nothing in hand beside a suspect; take batches again when none comes any more."""
+        if self._held[0].message.redelivered == self._one_by_one or self._queue.private:
+            return
+        self._cancel()
+        if self._one_by_one:
+            self._consume(one_by_one=False)
+        else:
+            self._keep_the_first()
+
+    def _keep_the_first(self) -> None:
+        """Return what else is in hand: what was not delivered before as copies, which it is not."""
+        channel = self._open_channel()
+        suspect, *others = self._held
+        fresh = [each for each in others if not each.message.redelivered]
+        done = self._copied_back(fresh)
+        for each in others:
+            if done and not each.message.redelivered:
+                channel.basic_ack(each.tag)
+            else:
+                channel.basic_nack(each.tag, requeue=True)
+        self._held = deque([suspect])
 
     def _on_delivery(
         self,
@@ -208,8 +257,11 @@ class RabbitConsumer(threading.Thread):
         try:
             while not self._stopping.is_set():
                 if not self._held:
+                    if not self._consuming:
+                        self._consume(one_by_one=True)
                     self._pump(_PATIENCE_SECONDS)
                 if self._held:
+                    self._adapt()
                     batch = self._gather(linger)
                     linger = LINGER_SECONDS if len(batch) > 1 else 0.0
                     self._hand_over(batch)
@@ -272,26 +324,26 @@ class RabbitConsumer(threading.Thread):
 
     def _hand_back(self) -> None:
         """Take no more and return what is held."""
-        self._pump(0)
         channel = self._open_channel()
         # First of all: what is returned before would come right back.
-        channel.basic_cancel(self._tag)
+        if self._consuming:
+            self._cancel()
         if not self._held or self._queue.private:
             return
         last = self._held[-1].tag
-        if self._copied_back():
+        if self._copied_back(self._held):
             channel.basic_ack(last, multiple=True)
         else:
             channel.basic_nack(last, multiple=True, requeue=True)
         self._held.clear()
 
-    def _copied_back(self) -> bool:
-        """Whether fresh copies of what is held are in the queue.
+    def _copied_back(self, deliveries: Iterable[_Delivery]) -> bool:
+        """Whether fresh copies of these are in the queue.
 
         Up to RabbitMQ 4.2 a plain return counts against the delivery limit.
         """
         name = self._queue.name
-        futures = [self._publish(addressed(each.message, name)) for each in self._held]
+        futures = [self._publish(addressed(each.message, name)) for each in deliveries]
         for future in futures:
             future.add_done_callback(self._wake)
         deadline = time.monotonic() + _HAND_BACK_SECONDS
