@@ -232,11 +232,12 @@ class Archive:
     def _make(self, *folders: Path) -> None:
         try:
             for folder in folders:
-                folder.mkdir(parents=True, exist_ok=True)
+                _make_folder(folder)
                 if folder != self.root:
                     _require_no_link(folder)
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise PermissionError(f"{folder} is not writable")
+            flush_folder(self.root)  # another process may have made them, and not got so far
         except OSError as error:
             uid, gid = os.getuid(), os.getgid()
             raise DiskTrouble(
@@ -333,9 +334,9 @@ class Archive:
         """The folder that a receiver spools to, made if need be; `WrongFolder` if not here."""
         self.require()
         folder = self.root / SPOOL / receiver
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder)
         _require_no_link(folder)
-        self._flusher.flush(folder.parent)
+        self.flush([self.root, folder.parent])
         return folder
 
     def new_spool_file(self, receiver: str, receipt: ReceiptId, meta: FileMeta) -> SpoolFile:
@@ -568,8 +569,9 @@ class Archive:
     def older_history_path(self, month: str) -> Path:
         """`.metadata.d/YYYY-MM.json`, its folder made if need be."""
         folder = self.root / OLDER_HISTORY
-        folder.mkdir(exist_ok=True)
+        _make_folder(folder)
         _require_no_link(folder)
+        self.flush([self.root])
         return folder / f"{month}.json"
 
     def write_atomically(self, path: Path, content: bytes, mode: int = 0o640) -> None:
@@ -604,6 +606,15 @@ class Archive:
             own.unlink()
         self.flush([path.parent])
         return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those around it that are missing, durably."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_folder(folder.parent)
 
 
 def copy_data_set(source: int, offset: int, target: SpoolFile) -> None:

@@ -52,7 +52,6 @@ class _Moves:
     """What the moves of one batch leave to flush and to tell."""
 
     folders: set[Path] = field(default_factory=set)
-    headers: dict[tuple[str, str], Header] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     active: set[str] = field(default_factory=set)  # studies that something changed at
 
@@ -94,7 +93,7 @@ class Intake:
         if present:
             self._assign(present, folder)
         unfinished |= {e.stored.receipt_id for e in present if e.quarantined_because is None}
-        missing = self._finish(unfinished, {e.stored.receipt_id: e.header for e in present})
+        missing = self._finish(unfinished)
         missing += self._still_unknown([e for e, r in zip(unknown, receipts, strict=True) if not r])
         if missing:
             self._archive.require()
@@ -103,19 +102,18 @@ class Intake:
     def finish(self, receipt_ids: Collection[str]) -> list[str]:
         """Move and record receipts that are assigned; those whose file is nowhere."""
         try:
-            return self._finish(receipt_ids, {})
+            return self._finish(receipt_ids)
         except OSError as error:
             raise self._archive.trouble(error) from error
 
-    def _finish(self, receipt_ids: Collection[str], headers: dict[str, Header]) -> list[str]:
+    def _finish(self, receipt_ids: Collection[str]) -> list[str]:
         if not receipt_ids:
             return []
         with self._database.write() as session:
             studies = lock_studies(session, queries.studies_of_receipts(session, receipt_ids))
             self._revive(session, studies, receipt_ids)
-            moves = self._move(session, studies, receipt_ids, headers)
+            moves = self._move(session, studies, receipt_ids)
             self._archive.require()  # or what was not found would be taken for missing
-            queries.upsert_series(session, moves.headers)
             queries.derive_counts(session, studies)
             for study_uid in moves.active:
                 refresh_state(session, studies[study_uid], self._clock())
@@ -227,6 +225,7 @@ class Intake:
             for study_uid in sorted(first.keys() - known):
                 self._new_study(session, first[study_uid], now, folder)
             queries.insert_receipts(session, kept, now)
+            queries.upsert_series(session, [each.header for each in kept])
         if aside := [each for each in receipts if each.quarantined_because is not None]:
             self._record_set_aside(aside)
 
@@ -279,7 +278,6 @@ class Intake:
         session: Session,
         studies: dict[str, Study],
         receipt_ids: Collection[str],
-        headers: dict[str, Header],
     ) -> _Moves:
         """Move the files of assigned receipts and set where each receipt ended."""
         receipts = queries.assigned_receipts(session, receipt_ids)
@@ -300,8 +298,6 @@ class Intake:
                 current[key] = receipt
             if self._identify(session, receipt, study):
                 moves.active.add(study.study_uid)
-            if receipt.receipt_id in headers and receipt.series_uid:
-                moves.headers[study.study_uid, receipt.series_uid] = headers[receipt.receipt_id]
         self._archive.flush(moves.folders)
         return moves
 

@@ -286,22 +286,20 @@ def folder_is_taken(session: Session, folder: str) -> bool:
     return session.scalar(select(Study.study_uid).where(Study.folder == folder)) is not None
 
 
-def upsert_series(session: Session, headers: Mapping[tuple[str, str], Header]) -> None:
-    """Record series by (Study, Series Instance UID), unless they are known."""
-    insert_or_ignore(
-        session,
-        Series,
-        [
-            {
-                "study_uid": study_uid,
-                "series_uid": series_uid,
-                "modality": (headers[study_uid, series_uid].modality or "OT")[:64],
-                "series_number": headers[study_uid, series_uid].series_number[:64],
-                "series_description": headers[study_uid, series_uid].series_description,
-            }
-            for study_uid, series_uid in sorted(headers)
-        ],
-    )
+def upsert_series(session: Session, headers: Iterable[Header]) -> None:
+    """Record the series that images belong to, unless they are known."""
+    first = {(h.study_uid, h.series_uid): h for h in headers if h.series_uid}
+    rows = [
+        {
+            "study_uid": study_uid,
+            "series_uid": series_uid,
+            "modality": (header.modality or "OT")[:64],
+            "series_number": header.series_number[:64],
+            "series_description": header.series_description,
+        }
+        for (study_uid, series_uid), header in sorted(first.items(), key=lambda item: item[0])
+    ]
+    insert_or_ignore(session, Series, rows)
 
 
 def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:

@@ -172,19 +172,22 @@ class Journal:
         self.open = [each for each in self.open if not each.flushed]
 
 
-def cut_power(data: Path, beside: Path, choose: random.Random) -> Left:
+def cut_power(
+    data: Path, beside: Path, choose: random.Random, survivors: float | None = None
+) -> Left:
     """Leave of `data` what a power cut might; no process may be using it.
 
-    How much of what was not flushed survives is chosen once for the whole cut, which of it for each
-    item by itself. What is left counts as flushed.
+    The share of changes of names that survive though they were not flushed is chosen for the whole
+    cut if it is not given, which of them for each by itself. What is left counts as flushed.
     """
+    share = choose.choice((0.0, 0.0, 0.3, 0.8)) if survivors is None else survivors
     journal = Journal.read(beside)
     now = _names(data)
     files = {inode: data / name for name, inode in now.files.items()}
     files |= {int(path.name): path for path in (beside / ASIDE).iterdir()}
     before = Names(dict(now.files), set(now.folders))
     happened = [each for each in reversed(journal.changes) if before.undo(each)][::-1]
-    kept, undone = _choose(happened, choose.choice((0.0, 0.0, 0.3, 0.8)), choose)
+    kept, undone = _choose(happened, share, choose)
     for change in kept:
         before.do(change)
     before.drop_what_hangs_in_the_air()

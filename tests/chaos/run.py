@@ -307,6 +307,7 @@ class Run:
 
     def _verdict(self, why: str) -> Verdict:
         verdict = judge(self.router, self.database, self.destinations, self.account)
+        self.faults["stops that took more than 10 s"] += self.router.overdue
         verdict.other += [each for each in (why, *self.router.ended) if each]
         return verdict
 

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ class Shim:
         self._lock = threading.Lock()
         self._clean: set[int] = set()  # files that were flushed since they were last written
 
-    def install(self) -> None:
-        """Put the calls in place, for good."""
+    def install(self) -> Callable[[], None]:
+        """Put the calls in place; what puts the real ones back."""
         calls: dict[str, Callable[..., Any]] = {
             "open": self.open,
             "write": self.write,
@@ -56,8 +56,9 @@ class Shim:
             "rmdir": self.rmdir,
             "statvfs": self.statvfs,
         }
-        for name, call in calls.items():
-            setattr(os, name, call)
+        real = {name: getattr(os, name) for name in calls}
+        _put_in_place(calls)
+        return lambda: _put_in_place(real)
 
     # -- bytes ---------------------------------------------------------------------------------
 
@@ -234,3 +235,8 @@ class Shim:
         if text == self._data:
             return ""
         return text[len(self._data) + 1 :] if text.startswith(f"{self._data}/") else None
+
+
+def _put_in_place(calls: Mapping[str, Callable[..., Any]]) -> None:
+    for name, call in calls.items():
+        setattr(os, name, call)

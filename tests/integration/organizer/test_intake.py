@@ -149,6 +149,15 @@ def test_a_crash_between_move_and_record_is_made_up_for(bench: Bench) -> None:
     assert bench.study(study).image_count == 1
 
 
+def test_a_series_is_known_though_its_images_were_moved_after_a_crash(bench: Bench) -> None:
+    study = generate_uid()
+    encoded = data_set(StudyInstanceUID=study, Modality="MR")
+    event = bench.scanner().store(encoded, generate_uid(), at=bench.clock())
+    bench.intake._assign([r for r in [bench.intake._inspect(event)] if r])
+    bench.sweep.run()
+    assert (bench.study(study).series_count, bench.study(study).modalities) == (1, ["MR"])
+
+
 def test_an_image_that_was_moved_before_a_crash_is_recorded_before_newer_bytes_come(
     bench: Bench,
 ) -> None:
