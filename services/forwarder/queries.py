@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from dicom_router.events import DeliveryReason
 from dicom_router.models import (
@@ -342,7 +342,23 @@ class Claim:
 def _is_due(now: datetime) -> ColumnElement[bool]:
     waits = Delivery.state.in_((DeliveryState.WAITING, DeliveryState.RETRYING))
     abandoned = and_(Delivery.state == DeliveryState.SENDING, Delivery.lease_until < now)
-    return or_(and_(waits, Delivery.next_attempt_at <= now), abandoned)
+    is_its_turn = or_(and_(waits, Delivery.next_attempt_at <= now), abandoned)
+    return and_(is_its_turn, ~_another_is_in_hand(now))
+
+
+def _another_is_in_hand(now: datetime) -> ColumnElement[bool]:
+    """Whether another delivery of the study is on its way to the same destination.
+
+    One after the other: where an instance came again with other bytes, the newest arrive last.
+    """
+    other = aliased(Delivery)
+    return exists().where(
+        other.study_uid == Delivery.study_uid,
+        other.destination == Delivery.destination,
+        other.id != Delivery.id,
+        other.state == DeliveryState.SENDING,
+        other.lease_until >= now,
+    )
 
 
 def _is_suspect() -> ColumnElement[bool]:

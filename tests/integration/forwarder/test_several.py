@@ -11,7 +11,7 @@ import pytest
 
 from dicom_router.archive import data_set_sha256
 from dicom_router.dimse import PeerAddress
-from dicom_router.models import DeliveryState, StudyState
+from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
 from dicom_router.outbox import OutboxRelay
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.writing import Stopping, Writer
@@ -33,6 +33,32 @@ def test_two_forwarders_send_each_image_once(world: World, pacs: Pacs) -> None:
         for each in (pacs, other):
             assert each.repeats == 0
             assert set(each.has()) == {uid for study in studies for uid in study.uids}
+
+
+def test_bytes_that_are_replaced_while_they_are_sent_arrive_before_the_newer_ones(
+    world: World, pacs: Pacs
+) -> None:
+    pacs.gate.clear()
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(1)
+    eventually(lambda: pacs.asked, "the older bytes to be in hand")
+    old = study.images[0]
+    new = world.replace(study, old)
+    world.complete(study)
+    world.start()
+    eventually(lambda: len(world.deliveries(study)) == 2, "the delivery of the newer ones")
+    first, second = world.deliveries(study)
+    eventually(lambda: world.depths().get(".retry.30s"), "its message to wait visibly")
+    assert pacs.associations == 1
+    pacs.gate.set()
+    world.pass_time(lambda: world.state(study) == StudyState.SENT, "the newer ones")
+    assert [each.sha256 for each in pacs.stored] == [old.sha256, new.sha256]
+    states = {**world.instances(first), **world.instances(second)}
+    assert {key: each.state for key, each in states.items()} == {
+        old.receipt_id: DeliveryInstanceState.DELIVERED,
+        new.receipt_id: DeliveryInstanceState.DELIVERED,
+    }
 
 
 def test_two_forwarders_tell_of_an_outage_once(world: World, pacs: Pacs) -> None:
