@@ -121,6 +121,21 @@ def test_what_a_killed_forwarder_held_is_taken_up_when_its_lease_ends(
     eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
 
 
+def test_a_forwarder_that_is_alone_waits_for_no_lease_of_its_earlier_life(
+    world: World, pacs: Pacs, killed: Deliveries
+) -> None:
+    world.add_destination(pacs, paused=True)
+    earlier = world.start()
+    study = world.add_study(3)
+    eventually(lambda: world.deliveries(study), "a delivery")
+    world.stop(earlier)
+    assert killed.claim_next("pacs") is not None
+    world.change_destination(paused=False)
+    world.start(alone=True)
+    world.clock.advance(seconds=1)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+
+
 def _renewed(world: World, study: StudyAtHand, before: datetime | None) -> bool:
     until = world.delivery(study).lease_until
     return until is not None and before is not None and until > before

@@ -126,9 +126,17 @@ class World:
 
     # -- forwarders ----------------------------------------------------------------------------
 
-    def start(self, pace: Pace = PACE, timeouts: RequestorTimeouts = TIMEOUTS) -> Forwarder:
+    def start(
+        self, pace: Pace = PACE, timeouts: RequestorTimeouts = TIMEOUTS, *, alone: bool = False
+    ) -> Forwarder:
         forwarder = build(
-            self.settings, self.database, self.bus, clock=self.clock, pace=pace, timeouts=timeouts
+            self.settings,
+            self.database,
+            self.bus,
+            clock=self.clock,
+            pace=pace,
+            timeouts=timeouts,
+            alone=alone,
         )
         forwarder.start()
         self._forwarders.append(forwarder)
