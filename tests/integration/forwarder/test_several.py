@@ -36,7 +36,7 @@ def test_two_forwarders_send_each_image_once(world: World, pacs: Pacs) -> None:
 
 
 def test_bytes_that_are_replaced_while_they_are_sent_arrive_before_the_newer_ones(
-    world: World, pacs: Pacs
+    world: World, pacs: Pacs, killed: Deliveries
 ) -> None:
     pacs.gate.clear()
     world.add_destination(pacs)
@@ -46,11 +46,10 @@ def test_bytes_that_are_replaced_while_they_are_sent_arrive_before_the_newer_one
     old = study.images[0]
     new = world.replace(study, old)
     world.complete(study)
-    world.start()
     eventually(lambda: len(world.deliveries(study)) == 2, "the delivery of the newer ones")
     first, second = world.deliveries(study)
-    eventually(lambda: world.depths().get(".retry.30s"), "its message to wait visibly")
-    assert pacs.associations == 1
+    assert killed.claim(second.id, study.uid) is None
+    assert killed.claim_next("pacs") is None
     pacs.gate.set()
     world.pass_time(lambda: world.state(study) == StudyState.SENT, "the newer ones")
     assert [each.sha256 for each in pacs.stored] == [old.sha256, new.sha256]
