@@ -18,6 +18,7 @@ from services.organizer import queries
 
 NEWEST = 10_000
 _OUTGROWN_AT_A_TIME = 1_000
+_CHANGED_AT_A_TIME = 5_000  # more change only when an earlier version's folder was taken over
 # For how long changes wait before another organizer writes them than the one that wrote last. Less
 # than the second between two looks: the file is never more than two seconds behind.
 _PATIENCE_SECONDS = 0.9
@@ -33,11 +34,12 @@ class HistoryFile:
         holder: str,
         newest: int = NEWEST,
         *,
+        at_a_time: int = _CHANGED_AT_A_TIME,
         patience: float = _PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._archive, self._database, self._holder = archive, database, holder
-        self._newest = newest
+        self._newest, self._at_a_time = newest, at_a_time
         self._patience, self._clock = patience, clock
         self._generation = -1  # of the entries below; another organizer's writing outdates them
         self._entries: dict[str, str] = {}  # Study Instance UID → its entry, rendered
@@ -46,14 +48,17 @@ class HistoryFile:
 
     def write_if_changed(self) -> None:
         """Bring the files up to date, unless they are or another organizer is doing it."""
-        if not self._is_my_turn():
-            return
+        while self._is_my_turn() and self._write():
+            pass
+
+    def _write(self) -> bool:
+        """Write what has changed; whether there may be more."""
         with self._database.write() as session:
             lock = queries.lock_projection(session, self._holder)
             if lock is None:
-                return
+                return False
             known, self._generation = self._generation, -1  # until this is committed
-            changed = queries.take_unprojected(session)
+            changed = queries.take_unprojected(session, self._at_a_time)
             if lock.holder != self._holder or lock.generation != known:
                 self._entries = _rendered(queries.recent_studies(session))
             else:
@@ -65,6 +70,7 @@ class HistoryFile:
             lock.holder, lock.generation = self._holder, lock.generation + 1
             generation = lock.generation
         self._generation = generation
+        return len(changed) == self._at_a_time
 
     def _is_my_turn(self) -> bool:
         """Whether something has changed, and is this one's to write or has waited too long."""

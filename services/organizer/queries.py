@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import Select, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -630,10 +630,10 @@ def has_unprojected(session: Session) -> bool:
     return session.scalar(select(Study.study_uid).where(~Study.projected).limit(1)) is not None
 
 
-def take_unprojected(session: Session) -> list[Study]:
-    """The studies that have changed; they count as written from now on."""
+def take_unprojected(session: Session, limit: int) -> list[Study]:
+    """So many of the studies that have changed; they count as written from now on."""
     # In one order, that two who lock several never wait for each other.
-    unprojected = select(Study).where(~Study.projected).order_by(Study.study_uid)
+    unprojected = select(Study).where(~Study.projected).order_by(Study.study_uid).limit(limit)
     studies = list(session.scalars(unprojected.with_for_update()))
     for start in range(0, len(studies), _CHUNK):
         uids = [study.study_uid for study in studies[start : start + _CHUNK]]
@@ -641,9 +641,9 @@ def take_unprojected(session: Session) -> list[Study]:
     return studies
 
 
-def recent_studies(session: Session) -> list[Study]:
-    """The studies that belong into `.metadata.json`."""
-    return list(session.scalars(select(Study).where(Study.history_month.is_(None))))
+def recent_studies(session: Session) -> Iterable[Study]:
+    """The studies that belong into `.metadata.json`; not all in memory at once."""
+    return _streamed(session, select(Study).where(Study.history_month.is_(None)))
 
 
 def outgrown_studies(session: Session, newest: int, limit: int) -> list[Study]:
@@ -663,13 +663,14 @@ def outgrown_studies(session: Session, newest: int, limit: int) -> list[Study]:
     )
 
 
-def studies_of_month(session: Session, month: str) -> list[Study]:
-    """The older studies whose history is in that month's file."""
-    return list(
-        session.scalars(
-            select(Study).where(Study.history_month == month).order_by(Study.created_at)
-        )
-    )
+def studies_of_month(session: Session, month: str) -> Iterable[Study]:
+    """The older studies whose history is in that month's file; not all in memory at once."""
+    of_month = select(Study).where(Study.history_month == month).order_by(Study.created_at)
+    return _streamed(session, of_month)
+
+
+def _streamed(session: Session, studies: Select[Study]) -> Iterable[Study]:
+    return session.scalars(studies.execution_options(yield_per=_CHUNK))
 
 
 # -- takeover ----------------------------------------------------------------------------------

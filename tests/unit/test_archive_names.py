@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dicom_router.archive import ReceiptId, file_name, folder_name, name_part, person_name
+from dicom_router.archive import (
+    ReceiptId,
+    file_name,
+    folder_name,
+    name_part,
+    person_name,
+    stray_name,
+)
 
 CREATED = datetime(2026, 1, 22, 14, 15, 30, tzinfo=UTC)
 
@@ -72,6 +79,15 @@ def test_two_uids_that_are_none_never_meet_in_one_file() -> None:
     assert not any("/" in name for name in names)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "\udcff", "\x1b[2J", "../a", ".hidden", "", "é"])
+def test_a_stray_name_is_made_into_one_that_stays_as_it_is_from_then_on(name: str) -> None:
+    made = stray_name(name)
+    assert made == stray_name(made) != stray_name(f"{name}.")
+    assert made.isascii()
+    assert len(made) < 100
+    assert made[0] != "."
+
+
 def test_a_receipt_id_tells_its_parts_again() -> None:
     receipt = ReceiptId(CREATED, "0123456789abcdef", 17)
     assert str(receipt) == "20260122T141530.000000Z_0123456789abcdef_000017"
@@ -79,7 +95,15 @@ def test_a_receipt_id_tells_its_parts_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "20261341T000000.000000Z_a_000001", "20260122T141530Z_a_1"]
+    "text",
+    [
+        "20260122T141530.000000Z_" + "a" * 65 + "_000001",
+        "٢0260122T141530.000000Z_a_000001",
+        "",
+        "x",
+        "20261341T000000.000000Z_a_000001",
+        "20260122T141530Z_a_1",
+    ],
 )
 def test_what_is_no_receipt_id_is_told_from_one(text: str) -> None:
     assert ReceiptId.parse(text) is None

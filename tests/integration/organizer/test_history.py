@@ -44,6 +44,15 @@ def test_a_second_writing_renders_what_changed_and_keeps_the_rest(bench: Bench) 
     assert history(bench).keys() == {first, second}
 
 
+def test_more_changes_than_are_taken_at_a_time_are_all_written(bench: Bench) -> None:
+    writer = HistoryFile(bench.archive, bench.database, "o1", at_a_time=2)
+    studies = {add_study(bench)}
+    writer.write_if_changed()
+    studies |= {add_study(bench) for _ in range(5)}
+    writer.write_if_changed()
+    assert history(bench).keys() == studies
+
+
 def test_organizers_that_take_turns_lose_no_entry(bench: Bench) -> None:
     one = HistoryFile(bench.archive, bench.database, "o1", patience=0)
     other = HistoryFile(bench.archive, bench.database, "o2", patience=0)
