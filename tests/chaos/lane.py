@@ -8,7 +8,9 @@ from pathlib import Path
 
 from infra.private_services import PrivatePostgres, PrivateRabbitMQ
 from tests.chaos.router import Zygote, environment_without_settings
-from tests.chaos.run import Outcome, Servers, carry_out
+from tests.chaos.run import REST_SECONDS, Outcome, Servers, carry_out
+
+REST_SECONDS_WITH_BUG = 30.0  # most seeds never come to rest then
 
 
 @dataclass
@@ -43,4 +45,5 @@ def open_lane(place: Path) -> None:
 def in_lane(seed: int, bug: str) -> Outcome:
     """Run a seed in this process."""
     assert _lane is not None
-    return carry_out(seed, _lane.servers, _lane.zygote, _lane.place, bug)
+    rest_seconds = REST_SECONDS if not bug else REST_SECONDS_WITH_BUG
+    return carry_out(seed, _lane.servers, _lane.zygote, _lane.place, bug, rest_seconds)

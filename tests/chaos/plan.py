@@ -143,6 +143,8 @@ def _faults(choose: Random, count: int, until: float) -> list[Act]:
         "postgresql": 2,
         "disk": 2,
         "pacs": 5,
+        "hold": 1,
+        "again": 2,
         "broker": 0.35,
         "broker-data": 0.35,
     }
@@ -157,6 +159,8 @@ def _fault(choose: Random, kind: str, at: float) -> Act:
     if kind == "pacs":
         mode = choose.choice(PACS_MODES)
         return Act(at, kind, choose.randint(1, DESTINATIONS), mode, choose.uniform(0.5, 4))
+    if kind in ("hold", "again"):
+        return Act(at, kind, choose.randrange(2), "", choose.uniform(0.3, 3))
     text = "with PostgreSQL" if kind == "power" and choose.random() < 0.3 else ""
     return Act(at, kind, choose.randrange(1 << 30), text, choose.uniform(0.1, 1.5))
 

@@ -127,7 +127,7 @@ class ChaosRouter(Router):
             headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10):
+            with urllib.request.urlopen(request, timeout=3):
                 return True
         except OSError:
             return False

@@ -25,7 +25,7 @@ from dicom_router.models import Receipt
 from infra.private_services import PrivatePostgres, PrivateRabbitMQ, ServiceFailed
 from tests.chaos.plan import DESTINATIONS, Act, Image, Plan, plan
 from tests.chaos.router import ChaosRouter, Zygote
-from tests.chaos.scanner import Account, File, Scanner, make_files
+from tests.chaos.scanner import Account, File, Scanner, make_files, study_uid_of
 from tests.chaos.verdict import Verdict, judge, unrest
 from tests.support.pacs import Pacs
 from tests.support.waiting import wait_for
@@ -122,6 +122,7 @@ class Run:
     virtual_host: str
     database: Database
     files: dict[Image, File]
+    rest_seconds: float
     account: Account = field(default_factory=Account)
     faults: Counter[str] = field(default_factory=Counter)
     story: list[str] = field(default_factory=list)
@@ -137,7 +138,9 @@ class Run:
                 agenda.add(act.at, partial(self._begin, act, agenda))
             agenda.go_through()
             if rest and (why := self._calm_down()):
-                return self._verdict(f"not at rest {REST_SECONDS:g} s after the last fault: {why}")
+                return self._verdict(
+                    f"not at rest {self.rest_seconds:g} s after the last fault: {why}"
+                )
         return self._verdict("")
 
     def tell(self, what: str) -> None:
@@ -202,6 +205,8 @@ class Run:
             "broker-data": self._lose_broker_data,
             "disk": self._fill_disk,
             "pacs": self._disturb_pacs,
+            "hold": self._hold,
+            "again": self._send_again,
         }
         return kinds[act.what](act)
 
@@ -270,6 +275,21 @@ class Run:
         pacs.aborts_all, pacs.reject = act.text == "aborting", act.text == "rejecting"
         return lambda: _well(pacs)
 
+    def _hold(self, act: Act) -> Callable[[], None] | None:
+        """A person holds a study back, and lets it go."""
+        path = f"/studies/{study_uid_of(self.plan.seed, act.which)}"
+        if not self.router.post(f"{path}/hold", {"reason": "chaos"}):
+            return None
+        return lambda: self._release(path)
+
+    def _release(self, path: str) -> None:
+        self.router.post(f"{path}/release", {"reason": "chaos is over"})
+
+    def _send_again(self, act: Act) -> Callable[[], None] | None:
+        """A person has a study sent again, all of it."""
+        path = f"/studies/{study_uid_of(self.plan.seed, act.which)}/forward"
+        return _nothing if self.router.post(path, {"only_missing": False}) else None
+
     # -- rest ----------------------------------------------------------------------------------
 
     def _calm_down(self) -> str:
@@ -285,7 +305,7 @@ class Run:
             if scanner.thread.is_alive():
                 return f"{scanner.name} waits for an answer"
         self.tell("all faults are over, all scanners are done")
-        deadline = time.monotonic() + REST_SECONDS
+        deadline = time.monotonic() + self.rest_seconds
         pause = threading.Event()
         while (why := self._unrest()) and time.monotonic() < deadline:
             pause.wait(_POLL_SECONDS)
@@ -294,13 +314,15 @@ class Run:
 
     def _unrest(self) -> str:
         try:
-            self._retry_failed()
+            self._help()
             return unrest(self.router, self.database)
         except Unavailable as error:
             return str(error)
 
-    def _retry_failed(self) -> None:
-        """As a person would, once the destination is well again."""
+    def _help(self) -> None:
+        """What a person would do now that all is well again: try again, let go."""
+        for study in self.router.items("/studies?state=held"):
+            self._release(f"/studies/{study['study_uid']}")
         for delivery in self.router.items("/deliveries?state=failed"):
             if self.router.post(f"/deliveries/{delivery['id']}/retry"):
                 self.faults["deliveries that failed and were tried again by a person"] += 1
@@ -335,6 +357,10 @@ def _shown(receipt: Receipt) -> str:
     )
 
 
+def _nothing() -> None:
+    """What is over at once."""
+
+
 def _well(pacs: Pacs) -> None:
     pacs.status, pacs.pause_seconds = 0, 0.0
     pacs.aborts_all = pacs.reject = False
@@ -343,7 +369,14 @@ def _well(pacs: Pacs) -> None:
         pacs.up()
 
 
-def carry_out(seed: int, servers: Servers, zygote: Zygote, place: Path, bug: str = "") -> Outcome:
+def carry_out(
+    seed: int,
+    servers: Servers,
+    zygote: Zygote,
+    place: Path,
+    bug: str = "",
+    rest_seconds: float = REST_SECONDS,
+) -> Outcome:
     """Run the plan of a seed; its files stay below `place` if something is wrong."""
     chosen = plan(seed)
     folder = place / f"seed-{seed}"
@@ -374,7 +407,7 @@ def carry_out(seed: int, servers: Servers, zygote: Zygote, place: Path, bug: str
         stack.callback(router.kill)
         database = stack.enter_context(closing(Database(url)))
         files = make_files(folder / "images", seed, chosen.sizes)
-        run = Run(chosen, servers, router, destinations, name, database, files)
+        run = Run(chosen, servers, router, destinations, name, database, files, rest_seconds)
         verdict = run.carry_out()
         if verdict.complaints:
             run.report(verdict, folder)

@@ -54,13 +54,18 @@ class Answer:
         return f"{self.at:.3f} {self.association} {what}: {status}"
 
 
+def study_uid_of(seed: int, study: int) -> str:
+    """The Study Instance UID of a plan's study."""
+    return f"1.2.826.0.1.3680043.8.498.{seed}.{study + 1}"
+
+
 def make_files(folder: Path, seed: int, sizes: dict[Image, int]) -> dict[Image, File]:
     """Every image of a plan, made from the seed."""
     folder.mkdir()
     choose = Random(f"{seed} images")
     files = {}
     for image, size in sizes.items():
-        study_uid = f"1.2.826.0.1.3680043.8.498.{seed}.{image.study + 1}"
+        study_uid = study_uid_of(seed, image.study)
         uid = f"{study_uid}.1.{image.number + 1}"
         content = data_set(
             StudyInstanceUID=study_uid,
