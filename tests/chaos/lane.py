@@ -44,11 +44,12 @@ def open_lane(place: Path) -> None:
     own.mkdir()
     zygote = stack.enter_context(Zygote())
     rabbitmq = PrivateRabbitMQ(own / "rabbitmq")
+    postgres = PrivatePostgres(own / "postgres", fsync=False)
     stack.callback(rabbitmq.close)
-    rabbitmq.spawn()
-    postgres = stack.enter_context(PrivatePostgres(own / "postgres", fsync=False))
-    rabbitmq.wait_until_ready()
-    _lane = Lane(Servers(rabbitmq, postgres), zygote, place)
+    stack.callback(postgres.close)
+    servers = Servers(rabbitmq, postgres)
+    servers.repair()
+    _lane = Lane(servers, zygote, place)
     Finalize(_lane, stack.close, exitpriority=10)
 
 

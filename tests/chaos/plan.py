@@ -5,7 +5,7 @@ often with the same end, but not to the microsecond.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 SERVICES = ("receiver", "organizer", "forwarder", "api")
@@ -58,7 +58,7 @@ class Plan:
     retention_hours: int
     sizes: dict[Image, int]  # bytes of every image that may be sent
     phases: tuple[tuple[Act, ...], ...]
-    rests: tuple[bool, ...] = field(default=())  # whether to wait for rest after each phase
+    rests: tuple[bool, ...]  # whether to wait for rest after each phase
 
     @property
     def studies(self) -> int:

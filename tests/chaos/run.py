@@ -35,6 +35,7 @@ PATIENCE_SECONDS = 15.0  # of a scanner, which then gives an image up
 _READY_SECONDS = 60.0
 _TEMPLATE = "template_chaos"
 _POLL_SECONDS = 0.2
+_MORE_STARTS = 2  # of RabbitMQ: each may take 90 s, which a very busy machine has needed
 _STATUSES = {"refusing": 0x0110, "A700": 0xA700, "warning": 0xB000}
 _SLOW_SECONDS = 0.3
 
@@ -82,12 +83,14 @@ class Servers:
             self.postgres.start()
         if not self.rabbitmq.is_running:
             self.rabbitmq.spawn()
-        try:
-            self.rabbitmq.wait_until_ready()
-        except (
-            ServiceFailed
-        ):  # a start takes 10 s, but more than a minute on a machine that is busy
-            self.rabbitmq.start()
+        for _ in range(_MORE_STARTS):
+            try:
+                self.rabbitmq.wait_until_ready()
+            except ServiceFailed:
+                self.rabbitmq.spawn()
+            else:
+                return
+        self.rabbitmq.wait_until_ready()
 
 
 class Agenda:
