@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from heapq import nsmallest
 from pathlib import Path
 
@@ -528,16 +528,18 @@ class Archive:
         self.flush([claim.parent, self.root])
         return claim
 
-    def abandoned_claims(self, receiver: str, before: datetime) -> list[Path]:
-        """Claims from before a moment: whoever made them was stopped."""
+    def claims(self, receiver: str) -> list[Path]:
+        """The loose files that somebody has taken for himself."""
         found = sorted((self.root / SPOOL / receiver).glob("*.loose"))
-        return [path for path in found if _received_at(path) < before and is_plain_file(path)]
+        return [path for path in found if is_plain_file(path)]
 
-    def drop_temporary(self, receiver: str, receipt: ReceiptId, before: datetime) -> bool:
-        """Remove what was begun for a receipt and left; False if it was written to since."""
+    def drop_temporary(
+        self, receiver: str, receipt: ReceiptId, now: datetime, fresh: timedelta
+    ) -> bool:
+        """Remove what was begun for a receipt and left; False if it was written to just now."""
         path = self.root / SPOOL / receiver / f".{receipt}.dcm{_TEMPORARY}"
         with suppress(FileNotFoundError):
-            if path.lstat().st_mtime >= before.timestamp():
+            if abs(now.timestamp() - path.lstat().st_mtime) <= fresh.total_seconds():
                 return False
             path.unlink()
         return True
@@ -683,7 +685,8 @@ def _folders(parent: Path) -> list[Path]:
         return []
 
 
-def _received_at(path: Path) -> datetime:
+def received_at(path: Path) -> datetime:
+    """When a file in the spool was received, by its name; long ago if that does not say."""
     receipt = ReceiptId.parse(path.stem)
     return receipt.received_at if receipt else datetime.fromtimestamp(0, UTC)
 

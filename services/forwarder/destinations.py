@@ -23,6 +23,7 @@ from dicom_router.dimse import (
 from dicom_router.events import DeliveryDue, Message, expect
 from dicom_router.log import Log, get_logger
 from dicom_router.queues import delivery_queue
+from dicom_router.retry import is_due
 from dicom_router.tasks import Task
 from dicom_router.tls import Reloading
 from services.forwarder import queries
@@ -124,7 +125,7 @@ class Worker:
             self._need_folder()
             claim = self._deliveries.claim_next(self.name)
             return Work(destination, claim, probing=False) if claim else None
-        if destination.outage.next_probe_at > self._writer.clock():
+        if not is_due(destination.outage.next_probe_at, self._writer.clock()):
             return None
         by_image = destination.outage.probe == "image"
         if by_image:

@@ -39,6 +39,7 @@ from dicom_router.models import (
     Study,
     TimelineEntry,
 )
+from dicom_router.retry import NEVER_PUT_OFF_FOR
 from services.forwarder.missing import Entry
 from services.forwarder.policy import Tally
 from services.forwarder.routing import Candidate, Frozen, Owed
@@ -271,7 +272,13 @@ def take_probe(session: Session, name: str, now: datetime, next_at: datetime) ->
     """Be the one who probes now; of several forwarders only one gets True."""
     taken = session.execute(
         update(DestinationOutage)
-        .where(DestinationOutage.destination == name, DestinationOutage.next_probe_at <= now)
+        .where(
+            DestinationOutage.destination == name,
+            or_(
+                DestinationOutage.next_probe_at <= now,
+                DestinationOutage.next_probe_at > now + NEVER_PUT_OFF_FOR,
+            ),
+        )
         .values(next_probe_at=next_at)
         .returning(DestinationOutage.destination)
     )
@@ -342,7 +349,10 @@ class Claim:
 def _is_due(now: datetime) -> ColumnElement[bool]:
     waits = Delivery.state.in_((DeliveryState.WAITING, DeliveryState.RETRYING))
     abandoned = and_(Delivery.state == DeliveryState.SENDING, Delivery.lease_until < now)
-    is_its_turn = or_(and_(waits, Delivery.next_attempt_at <= now), abandoned)
+    is_time = or_(
+        Delivery.next_attempt_at <= now, Delivery.next_attempt_at > now + NEVER_PUT_OFF_FOR
+    )
+    is_its_turn = or_(and_(waits, is_time), abandoned)
     return and_(is_its_turn, ~_another_is_in_hand(now))
 
 

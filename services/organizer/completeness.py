@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+# An activity this far ahead was seen before the clock was set back. Up to that it may be
+# another organizer's clock that differs.
+CLOCK_SET_BACK = timedelta(minutes=10)
+
 _MOST_SHOWN = 20  # associations that the evidence lists one by one
 
 
@@ -81,9 +85,11 @@ def judge(
         quiet = now - last_activity_at
         wanted = idle_seconds
         rule, text = "idle", _idle_text(associations, quiet)
-    if quiet < timedelta(seconds=wanted):
+    if -CLOCK_SET_BACK < quiet < timedelta(seconds=wanted):
         return None
-    return Evidence(rule, quiet.total_seconds(), text, tuple(_shown(a) for a in associations))
+    return Evidence(
+        rule, max(0.0, quiet.total_seconds()), text, tuple(_shown(a) for a in associations)
+    )
 
 
 def _settled_text(associations: Sequence[AssociationView], quiet: timedelta) -> str:
@@ -101,7 +107,7 @@ def _idle_text(associations: Sequence[AssociationView], quiet: timedelta) -> str
 
 
 def _seconds(quiet: timedelta) -> str:
-    return f"{quiet.total_seconds():.0f} s"
+    return f"{max(0.0, quiet.total_seconds()):.0f} s"
 
 
 def _shown(association: AssociationView) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dicom_router.models import Study
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.tasks import for_each
 from services.organizer import queries
-from services.organizer.completeness import Evidence, judge
+from services.organizer.completeness import CLOCK_SET_BACK, Evidence, judge
 
 log = get_logger()
 
@@ -43,8 +43,9 @@ class Completing:
         with self._database.read() as session:
             of_senders = queries.sender_settle_seconds(session).values()
             shortest = min(self._settle_seconds, self._idle_seconds, *of_senders)
-            since = self._clock() - timedelta(seconds=shortest)
-            quiet = queries.quiet_studies(session, since)
+            now = self._clock()
+            since = now - timedelta(seconds=shortest)
+            quiet = queries.quiet_studies(session, since, now + CLOCK_SET_BACK)
             judged = [uid for uid in quiet if self._evidence(session, session.get(Study, uid))]
         for_each("completing", judged, self._complete)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dicom_router.archive import Archive, ReceiptId
+from dicom_router.archive import Archive, ReceiptId, received_at
 from dicom_router.database import Database
 from dicom_router.errors import Unavailable, Unprocessable
 from dicom_router.events import InstanceStored, Message
@@ -59,19 +59,17 @@ class LooseFiles:
             if now - since >= UNCHANGED_FOR:
                 _try(self._claim, path)
 
-    def take_up_abandoned(self, before: datetime) -> int:
-        """Take in what was claimed before a moment and never copied, by whoever; how many."""
-        free = [
-            c
-            for c in self._archive.abandoned_claims(LOOSE_RECEIVER, before)
-            if self._is_free(c, before)
-        ]
+    def take_up_abandoned(self, now: datetime, fresh: timedelta) -> int:
+        """Take in what was claimed and never copied, by whoever, unless it is fresh; how many."""
+        claims = self._archive.claims(LOOSE_RECEIVER)
+        abandoned = [claim for claim in claims if abs(now - received_at(claim)) > fresh]
+        free = [claim for claim in abandoned if self._is_free(claim, now, fresh)]
         return sum(_try(self._take_in, claim) for claim in free)
 
-    def _is_free(self, claim: Path, before: datetime) -> bool:
+    def _is_free(self, claim: Path, now: datetime, fresh: timedelta) -> bool:
         """Whether nobody has copied from it since; what a killed copy left is removed."""
         receipt = ReceiptId.parse(claim.stem)
-        return receipt is None or self._archive.drop_temporary(LOOSE_RECEIVER, receipt, before)
+        return receipt is None or self._archive.drop_temporary(LOOSE_RECEIVER, receipt, now, fresh)
 
     def _claim(self, path: Path) -> None:
         receipt = ReceiptId(self._clock(), secrets.token_hex(8), 1)

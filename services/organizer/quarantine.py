@@ -10,12 +10,12 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from dicom_router.archive import Archive, ReceiptId
+from dicom_router.archive import Archive, ReceiptId, is_plain_file
 from dicom_router.database import Database
-from dicom_router.errors import Unprocessable
+from dicom_router.errors import TryAgain, Unprocessable
 from dicom_router.events import Message
 from dicom_router.ledger import note
 from dicom_router.log import Log, get_logger
@@ -26,6 +26,9 @@ from services.organizer import queries
 from services.organizer.announcement import announcement
 from services.organizer.header import read_header
 from services.organizer.spooling import announced, copy_to_spool
+
+# A copy that nobody has written to for so long was cut off.
+_COPYING_WITHIN = timedelta(seconds=60)
 
 log = get_logger()
 
@@ -85,8 +88,8 @@ class Quarantine:
             _require_organizable(path)
             messages = self._spool(path, receipt)
         except FileNotFoundError:
-            if not self._archive.is_there():
-                raise
+            if is_plain_file(path) or not self._archive.is_there():
+                raise  # it is the copy that is gone, or all of it: this file is to stay
             self._record(receipt_id, "quarantine-lost", "its file is not there any more")
             return
         except Unprocessable as error:
@@ -99,7 +102,8 @@ class Quarantine:
 
     def _spool(self, path: Path, receipt: ReceiptId) -> list[Message]:
         now = self._clock()
-        self._archive.drop_temporary(RECEIVER, receipt, now)  # of a copy that was cut off
+        if not self._archive.drop_temporary(RECEIVER, receipt, now, _COPYING_WITHIN):
+            raise TryAgain(f"{receipt} is being taken in by another organizer")
         file, _meta = copy_to_spool(
             self._archive,
             path,

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, select, update
+from sqlalchemy import Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -125,17 +125,20 @@ def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Re
     )
 
 
-def stranded_receipts(session: Session, before: datetime, after: str, limit: int) -> list[str]:
-    """Receipts that were assigned before a moment and never ended: their mover was stopped.
+def stranded_receipts(
+    session: Session, now: datetime, fresh: timedelta, after: str, limit: int
+) -> list[str]:
+    """Receipts that were assigned and never ended: their mover was stopped. None that is fresh.
 
-    In the order of their ids, those after `after`.
+    In the order of their ids, those after `after`. Those from the future are not fresh: the clock
+    was set back.
     """
     return list(
         session.scalars(
             select(Receipt.receipt_id)
             .where(
                 Receipt.state == ReceiptState.ASSIGNED,
-                Receipt.received_at <= before,
+                or_(Receipt.received_at <= now - fresh, Receipt.received_at >= now + fresh),
                 Receipt.receipt_id > after,
             )
             .order_by(Receipt.receipt_id)
@@ -408,12 +411,16 @@ def forget_rejections(session: Session, before: datetime, limit: int) -> int:
 # -- completeness ------------------------------------------------------------------------------
 
 
-def quiet_studies(session: Session, since: datetime) -> list[str]:
-    """Studies that receive, and to which nothing came since a moment: those in work, no history."""
+def quiet_studies(session: Session, since: datetime, until: datetime) -> list[str]:
+    """Studies that receive, and to which nothing came from one moment to another.
+
+    Those in work, no history.
+    """
+    is_quiet = or_(Study.last_activity_at <= since, Study.last_activity_at >= until)
     return list(
         session.scalars(
             select(Study.study_uid)
-            .where(Study.receiving, ~Study.deleted, Study.last_activity_at <= since)
+            .where(Study.receiving, ~Study.deleted, is_quiet)
             .order_by(Study.last_activity_at)
         )
     )

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from dicom_router.archive import Archive, ReceiptId, data_set_sha256, stray_name
+from dicom_router.archive import Archive, ReceiptId, data_set_sha256, received_at, stray_name
 from dicom_router.database import Database
 from dicom_router.errors import TryAgain, Unavailable, Unprocessable
 from dicom_router.events import InstanceStored
@@ -68,11 +68,11 @@ class Sweep:
         everything = self._everything.is_set()
         self._everything.clear()
         now = self._clock()
-        before = now if everything else now - ANNOUNCED_WITHIN
+        fresh = timedelta(0) if everything else ANNOUNCED_WITHIN
         done = {
-            "taken": self._take_in(before),
-            "finished": self._finish_stranded(before),
-            "claims": self._loose.take_up_abandoned(now - ABANDONED_AFTER),
+            "taken": self._take_in(now, fresh),
+            "finished": self._finish_stranded(now, fresh),
+            "claims": self._loose.take_up_abandoned(now, ABANDONED_AFTER),
             "recorded": self._record_quarantined() if everything else 0,
             "temporaries": self._archive.drop_stale_temporaries(now.timestamp()),
         }
@@ -80,9 +80,10 @@ class Sweep:
             log.info(Log.SPOOL_SWEPT, **done)
         self.swept.set()
 
-    def _take_in(self, received_before: datetime) -> int:
+    def _take_in(self, now: datetime, fresh: timedelta) -> int:
         taken = 0
-        old_enough = (p for p in self._archive.spooled() if _received(p) <= received_before)
+        # What seems to come from the future is not fresh: the clock was set back meanwhile.
+        old_enough = (p for p in self._archive.spooled() if abs(now - received_at(p)) >= fresh)
         while batch := list(islice(old_enough, _BATCH)):
             ended = self._intake.ended([p.stem for p in batch if ReceiptId.parse(p.stem)])
             for path in batch:
@@ -133,12 +134,12 @@ class Sweep:
             why = "its receipt has ended with other bytes"
             self._intake.set_aside(path, f"{path.stem}-again", why)
 
-    def _finish_stranded(self, received_before: datetime) -> int:
+    def _finish_stranded(self, now: datetime, fresh: timedelta) -> int:
         """Move receipts whose mover was stopped; those whose file is nowhere are told of."""
         finished, after = 0, ""
         while True:
             with self._database.read() as session:
-                stranded = queries.stranded_receipts(session, received_before, after, _BATCH)
+                stranded = queries.stranded_receipts(session, now, fresh, after, _BATCH)
             if not stranded:
                 return finished
             after = stranded[-1]
@@ -199,8 +200,3 @@ class Sweep:
             self._intake.set_aside(path, path.stem, "its name is none that a receiver gives")
             return None
         return stored if in_spool else stored.model_copy(update={"receiver": ""})
-
-
-def _received(path: Path) -> datetime:
-    receipt = ReceiptId.parse(path.stem)
-    return receipt.received_at if receipt else datetime.fromtimestamp(0).astimezone()

@@ -42,6 +42,17 @@ def test_a_pacs_that_was_down_for_fourteen_hours_has_everything_two_minutes_late
     assert world.events_of(DeliveryFailed) == []
 
 
+def test_a_clock_that_is_set_back_keeps_nothing_waiting(world: World, pacs: Pacs) -> None:
+    pacs.down()
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(2)
+    eventually(world.outage, "the outage")
+    world.clock.advance(hours=-2)
+    pacs.up()
+    world.pass_time(lambda: world.state(study) == StudyState.SENT, "the study")
+
+
 def test_an_unreachable_destination_is_announced_once_and_costs_no_attempt(
     world: World, pacs: Pacs
 ) -> None:

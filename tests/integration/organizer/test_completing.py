@@ -81,6 +81,23 @@ def test_an_open_association_holds_a_study_until_the_idle_time(bench: Bench) -> 
     assert completeness["rule"] == "idle"
 
 
+def test_a_study_does_not_wait_for_the_time_that_the_clock_was_set_back(bench: Bench) -> None:
+    study = generate_uid()
+    bench.clock.forward(hours=2)  # as at a start before the time server has been asked
+    send(bench, bench.scanner(), study, generate_uid())
+    bench.clock.forward(hours=-2)
+    bench.completing().complete_quiet_studies()
+    assert bench.study(study).state == StudyState.COMPLETE
+
+
+def test_an_organizer_whose_clock_is_behind_completes_nothing_early(bench: Bench) -> None:
+    study = generate_uid()
+    send(bench, bench.scanner(), study, generate_uid())
+    bench.clock.forward(minutes=-5)
+    bench.completing().complete_quiet_studies()
+    assert bench.study(study).state == StudyState.RECEIVING
+
+
 def test_a_sender_that_settles_sooner_completes_sooner(bench: Bench) -> None:
     with bench.database.write() as session:
         session.add(

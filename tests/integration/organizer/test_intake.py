@@ -3,6 +3,7 @@
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -298,6 +299,19 @@ def test_after_the_first_sweep_fresh_files_are_left_to_their_announcement(bench:
     bench.clock.forward(seconds=2)
     bench.sweep.run()
     assert bench.spooled() == []
+
+
+def test_what_came_before_the_clock_was_set_back_does_not_wait_for_that_time(
+    bench: Bench,
+) -> None:
+    bench.sweep.run()
+    ahead = bench.clock() + timedelta(days=365)
+    bench.scanner().store(data_set(), generate_uid(), at=ahead)
+    stranded = bench.scanner("b" * 16).store(data_set(), generate_uid(), at=ahead)
+    bench.intake._assign([r for r in [bench.intake._inspect(stranded)] if r])
+    bench.sweep.run()
+    assert bench.spooled() == []
+    assert {each.state for each in bench.receipts().values()} == {ReceiptState.ORGANIZED}
 
 
 def test_one_bad_file_does_not_end_the_sweep(bench: Bench) -> None:

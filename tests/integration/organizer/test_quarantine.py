@@ -1,8 +1,13 @@
 """Files in quarantine: taken in once more, or removed, whatever happens on the way."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from pydicom.uid import generate_uid
 
+from dicom_router.archive import SpoolFile
+from dicom_router.errors import TryAgain
 from dicom_router.events import InstanceStored
 from dicom_router.models import ReceiptState, TimelineEntry
 from tests.integration.organizer.conftest import Bench
@@ -134,6 +139,54 @@ def test_a_copy_that_was_spooled_before_a_crash_is_taken_in_once(bench: Bench) -
     (content,) = bench.files().values()
     assert content.endswith(old)
     assert len(bench.receipts()) == 3
+
+
+def test_a_copy_that_another_organizer_is_writing_is_left_to_it(bench: Bench) -> None:
+    receipt_id, _uid, old, _new = superseded(bench)
+    bench.clock.now = datetime.now(UTC)
+    inner, asked_at = bench.quarantine(), bench.clock()
+
+    class Redelivered:
+        """The command comes again, elsewhere, while the copy is being written."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(bench.archive, name)
+
+        def new_spool_file(self, *args: Any) -> SpoolFile:
+            file = bench.archive.new_spool_file(*args)
+            with pytest.raises(TryAgain):
+                bench.quarantine().retry(receipt_id, "ada", asked_at)
+            return file
+
+    inner._archive = Redelivered()  # type: ignore[assignment]
+    inner.retry(receipt_id, "ada", asked_at)
+    bench.intake.organize(announcements(bench))
+    (content,) = bench.files().values()
+    assert content.endswith(old)
+
+
+def test_a_copy_that_goes_missing_does_not_cost_the_file(bench: Bench) -> None:
+    receipt_id, *_ = superseded(bench)
+    path = bench.archive.root / ".quarantine" / f"{receipt_id}.dcm"
+    inner = bench.quarantine()
+
+    class Lost:
+        """Somebody removes the copy before it has its name."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(bench.archive, name)
+
+        def new_spool_file(self, *args: Any) -> SpoolFile:
+            file = bench.archive.new_spool_file(*args)
+            file._temporary.unlink()
+            return file
+
+    inner._archive = Lost()  # type: ignore[assignment]
+    with pytest.raises(TryAgain):
+        inner.retry(receipt_id, "ada", bench.clock())
+    assert path.exists()
+    bench.quarantine().retry(receipt_id, "ada", bench.clock())
+    assert len(announcements(bench)) == 1
 
 
 def test_asking_twice_takes_a_file_in_once(bench: Bench) -> None:
