@@ -7,6 +7,7 @@ there. Nobody but a person decides that an image goes.
 import uuid
 from collections.abc import Callable, Collection
 from datetime import datetime
+from pathlib import Path
 
 from dicom_router.archive import Archive
 from dicom_router.database import Database, Session
@@ -68,7 +69,7 @@ def remove_deleted(
     if not study.on_disk:
         return
     by = study.deleted_by or ""
-    names = set(queries.names_on_disk(session, study.study_uid))
+    names = set(own_files(session, archive, study))
     names -= _new_files(archive, study, queries.assigned_of_study(session, study.study_uid))
     if not archive.remove_study_files(study.folder, sorted(names)):
         log.warning(Log.FOLDER_NOT_EMPTY, study_uid=study.study_uid)
@@ -86,6 +87,30 @@ def revive(session: Session, archive: Archive, study: Study, source: str, now: d
     study.deleted, study.deleted_by = False, None
     text = "A new image came after the deletion: the study is received again, with what is new only"
     note(session, study.study_uid, now, "revived", text)
+
+
+def own_files(session: Session, archive: Archive, study: Study) -> list[str]:
+    """The names of a study's files, but of those that hold newer bytes than its rows know of.
+
+    An older database lacks what came after it: it is taken in again once `folders` finds it.
+    """
+    rows = queries.receipts_on_disk(session, study.study_uid)
+    return [
+        row.file_name
+        for row in rows
+        if row.file_name
+        and not _holds_newer(archive, archive.study_file(study.folder, row.file_name), row)
+    ]
+
+
+def _holds_newer(archive: Archive, path: Path, row: Receipt) -> bool:
+    try:
+        written_at = path.lstat().st_mtime
+    except FileNotFoundError:
+        return False
+    if row.organized_at is not None and written_at <= row.organized_at.timestamp():
+        return False  # without opening each file
+    return archive.receipt_in(path) not in (None, "", row.receipt_id)
 
 
 def _new_files(archive: Archive, study: Study, assigned: Collection[Receipt]) -> set[str]:

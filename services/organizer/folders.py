@@ -22,6 +22,7 @@ _ROUND = timedelta(hours=1)
 _FILES_AT_A_TIME = 100
 _NAMED = 5  # files that a sentence names
 MISSING = "missing"  # the kind of attention, and the entry in the timeline
+_FOUND = "found"  # the entry that ends it
 
 TakeIn = Callable[[Sequence[Path], str], int]
 
@@ -173,7 +174,7 @@ def _found_again(session: Session, study: Study, now: datetime) -> None:
     if _was_missing(study):
         study.attention = [each for each in study.attention if each["kind"] != MISSING]
         study.needs_attention = bool(study.attention)
-        note(session, study.study_uid, now, "found", "The missing images are there again")
+        note(session, study.study_uid, now, _FOUND, "The missing images are there again")
 
 
 def _gone_after_sending(
@@ -192,7 +193,8 @@ def _gone_after_sending(
 def _missing(session: Session, study: Study, gone: Sequence[Receipt], now: datetime) -> None:
     """Have a person look, once for each set of missing images; their deliveries fail by it."""
     receipt_ids = sorted(row.receipt_id for row in gone)
-    if queries.last_noted(session, study.study_uid, MISSING).get("receipt_ids") == receipt_ids:
+    told = queries.last_noted(session, study.study_uid, MISSING, _FOUND)
+    if told.get("receipt_ids") == receipt_ids:
         return
     text = (
         f"{_images(gone)} not in the study's folder: put the files back, or have the scanner send "

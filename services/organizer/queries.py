@@ -557,12 +557,6 @@ def studies_to_delete(session: Session, after: str, limit: int) -> list[str]:
     )
 
 
-def names_on_disk(session: Session, study_uid: str) -> list[str]:
-    """The files of a study that lie in its folder."""
-    receipts = receipts_on_disk(session, study_uid)
-    return [each.file_name for each in receipts if each.file_name]
-
-
 def mark_deleted(session: Session, study: Study, now: datetime) -> None:
     """A study's files are gone; the caller holds its lock."""
     session.execute(
@@ -610,11 +604,11 @@ def studies_with(session: Session, receipt_ids: Collection[str]) -> dict[str, in
     return {str(study_uid): number for study_uid, number in rows}
 
 
-def last_noted(session: Session, study_uid: str, event: str) -> dict[str, Any]:
-    """The data of the newest entry of one kind in a study's timeline; empty if there is none."""
+def last_noted(session: Session, study_uid: str, *events: str) -> dict[str, Any]:
+    """The data of the newest entry of these kinds in a study's timeline; empty if there is none."""
     found = session.scalar(
         select(TimelineEntry.data)
-        .where(TimelineEntry.study_uid == study_uid, TimelineEntry.event == event)
+        .where(TimelineEntry.study_uid == study_uid, TimelineEntry.event.in_(events))
         .order_by(TimelineEntry.id.desc())
         .limit(1)
     )

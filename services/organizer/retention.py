@@ -15,6 +15,7 @@ from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.settings import Settings
 from dicom_router.tasks import for_each
 from services.organizer import queries
+from services.organizer.deletion import own_files
 
 FOR_EVER = -1
 _AT_A_TIME = 100
@@ -70,7 +71,7 @@ class Retention:
                 return
             if queries.has_assigned(session, study_uid):
                 return  # an image is in its folder, or on its way there, and not recorded yet
-            names = queries.names_on_disk(session, study_uid)
+            names = own_files(session, self._archive, study)
             if not self._archive.remove_study_files(study.folder, names):
                 log.warning(Log.FOLDER_NOT_EMPTY, study_uid=study_uid)
             queries.mark_deleted(session, study, now)

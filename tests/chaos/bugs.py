@@ -14,6 +14,7 @@ from dicom_router.ledger import lock_study
 from dicom_router.models import Delivery, DeliveryState, Study
 from dicom_router.tasks import for_each
 from services.organizer import queries
+from services.organizer.deletion import own_files
 from services.organizer.handlers import Handlers
 from services.organizer.retention import Retention
 from services.organizer.sweep import Sweep
@@ -55,7 +56,7 @@ def early_delete() -> None:
 
 
 def _delete_files(retention: Retention, session: Session, study: Study, now: datetime) -> None:
-    names = queries.names_on_disk(session, study.study_uid)
+    names = own_files(session, retention._archive, study)
     retention._archive.remove_study_files(study.folder, names)
     queries.mark_deleted(session, study, now)
 

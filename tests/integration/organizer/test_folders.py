@@ -137,6 +137,9 @@ def test_a_missing_file_is_told_once_and_taken_back_when_it_is_there_again(bench
     next_round(bench)
     assert not bench.study(study).needs_attention
     assert len(notes(bench, study, "found")) == 1
+    path.rename(aside)
+    next_round(bench)
+    assert bench.study(study).needs_attention
 
 
 def test_a_folder_that_a_person_removed_after_sending_is_only_noted(bench: Bench) -> None:

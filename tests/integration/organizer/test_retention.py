@@ -77,6 +77,24 @@ def test_an_image_that_is_moved_and_not_yet_recorded_is_never_deleted(bench: Ben
     assert bench.study(study).state == StudyState.RECEIVING
 
 
+def test_newer_bytes_that_an_older_database_lacks_are_never_deleted(bench: Bench) -> None:
+    study, uid = str(generate_uid()), generate_uid()
+    old = bench.scanner().store(data_set(StudyInstanceUID=study), uid)
+    bench.intake.organize([old])
+    bench.clock.forward(seconds=61)
+    bench.completing().complete_quiet_studies()
+    bench.mark_sent(study)
+    encoded = data_set(StudyInstanceUID=study, StudyDescription="NEW")
+    newer = bench.scanner("b" * 16).store(encoded, uid)
+    path = bench.archive.study_file(bench.study(study).folder, f"CT.{uid}.dcm")
+    bench.archive.path(newer.spool_path).rename(path)  # of that the database went back from
+    bench.retention().run()
+    assert path.read_bytes().endswith(encoded)
+    bench.sweep.folders.run()
+    assert bench.study(study).state == StudyState.RECEIVING
+    assert bench.receipts()[newer.receipt_id].on_disk
+
+
 def test_minus_one_keeps_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUTER_RETENTION_HOURS", "-1")
     study = complete_study(bench)
