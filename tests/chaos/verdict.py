@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -95,7 +96,10 @@ def judge(
         sent[answer.file.sop_instance_uid].add(answer.file.sha256)
     on_disk = _files(router.data)
     aside = _quarantine(router.data, verdict)
-    _judge_bytes(verdict, account.acknowledged, sent, destinations, on_disk, aside)
+    spooled = _read(router.data, (router.data / SPOOL).glob("*/*.dcm"))
+    here = {(each.sop_instance_uid, each.sha256): each.path for each in (*on_disk, *spooled)}
+    _judge_bytes(verdict, account.acknowledged, destinations, here, aside)
+    _judge_origin(verdict, sent, destinations, [*on_disk, *aside, *spooled])
     _judge_folders(verdict, on_disk)
     _judge_counts(verdict, router, database, destinations, account, on_disk)
     return verdict
@@ -103,7 +107,7 @@ def judge(
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A file in a study's folder or in quarantine."""
+    """A file of an image in the data folder."""
 
     path: str
     study_uid: str
@@ -114,29 +118,36 @@ class OnDisk:
 def _judge_bytes(
     verdict: Verdict,
     acknowledged: Sequence[Answer],
-    sent: dict[str, set[str]],
     destinations: Sequence[Pacs],
-    on_disk: Sequence[OnDisk],
+    here: dict[tuple[str, str], str],
     aside: Sequence[OnDisk],
 ) -> None:
-    """What was acknowledged is at every destination or in quarantine; nothing else is anywhere."""
+    """What was acknowledged is at every destination or in quarantine."""
     at = [{(each.sop_instance_uid, each.sha256) for each in pacs.stored} for pacs in destinations]
     set_aside = {(each.sop_instance_uid, each.sha256) for each in aside}
-    here = {(each.sop_instance_uid, each.sha256) for each in on_disk}
     wanted = {(a.file.sop_instance_uid, a.file.sha256): a for a in acknowledged}
     for key, answer in wanted.items():
         lacking = [n for n, stored in enumerate(at, 1) if key not in stored]
         if lacking and key not in set_aside:
-            where = "it is in its folder" if key in here else "it is nowhere"
+            where = f"it is at {here[key]}" if key in here else "it is nowhere else"
             verdict.lost.append(
                 f"image {answer.file.image} ({key[0]}), acknowledged to {answer.association} at "
                 f"{answer.at:.3f}: not at destination {lacking}; {where}"
             )
+
+
+def _judge_origin(
+    verdict: Verdict,
+    sent: dict[str, set[str]],
+    destinations: Sequence[Pacs],
+    files: Sequence[OnDisk],
+) -> None:
+    """All bytes, wherever they are, are what a scanner has sent under that UID."""
     for number, pacs in enumerate(destinations, 1):
         for each in pacs.stored:
             if each.sha256 not in sent[each.sop_instance_uid]:
                 verdict.corrupted.append(f"{each.sop_instance_uid} at destination {number}")
-    for file in (*on_disk, *aside):
+    for file in files:
         if file.sha256 not in sent[file.sop_instance_uid]:
             verdict.corrupted.append(file.path)
 
@@ -249,12 +260,21 @@ def _quarantine(data: Path, verdict: Verdict) -> list[OnDisk]:
         if not reason.is_file() or not reason.read_text("utf-8").strip():
             verdict.other.append(f"{path.name} is in quarantine without a reason")
         else:
-            found.append(_on_disk(data, path))
+            found += _read(data, [path])
     return found
 
 
 def _files(data: Path) -> list[OnDisk]:
-    return [_on_disk(data, path) for path in _study_files(data)]
+    return _read(data, _study_files(data))
+
+
+def _read(data: Path, paths: Iterable[Path]) -> list[OnDisk]:
+    """Read files; a router that did not come to rest may move one on meanwhile."""
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found.append(_on_disk(data, path))
+    return found
 
 
 def _study_files(data: Path) -> Iterator[Path]:
