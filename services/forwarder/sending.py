@@ -48,6 +48,7 @@ _FILE_ERRORS = frozenset(
         errno.EPERM,
         errno.ENOTDIR,
         errno.EISDIR,
+        errno.EIO,  # a bad sector: whether the disk is away, the folder's id tells
     }
 )
 

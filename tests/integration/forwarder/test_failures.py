@@ -1,6 +1,11 @@
 """An instance's own failure is tried again after 10 s, 1 min and 10 min; the rest goes on."""
 
+import errno
+import os
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
@@ -172,3 +177,31 @@ def test_out_of_resources_is_an_outage_that_an_image_ends(
     assert pacs.repeats == 0
     assert len(world.events_of(DestinationDown)) == 1
     assert {each.attempts for each in world.instances(world.delivery(study)).values()} == {0}
+
+
+def test_a_bad_sector_fails_its_image_and_keeps_nothing_else_from_going_out(
+    world: World, pacs: Pacs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add_destination(pacs)
+    study, other = world.add_study(3), world.add_study(1)
+    bad = study.images[0].path
+    monkeypatch.setattr(os, "open", _unreadable(bad))
+    world.start()
+    eventually(lambda: world.state(other) == StudyState.SENT, "the other study")
+    eventually(lambda: world.has_delivery(study, DeliveryState.RETRYING), "the rest")
+    assert len(pacs.has()) == 3
+    monkeypatch.undo()
+    world.pass_time(lambda: world.state(study) == StudyState.SENT, "the image, once it is read")
+    assert pacs.repeats == 0
+
+
+def _unreadable(bad: Path) -> Callable[..., int]:
+    """`os.open` on a disk with a bad sector."""
+    really = os.open
+
+    def opened(path: Any, *args: Any, **named: Any) -> int:
+        if path == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return really(path, *args, **named)
+
+    return opened
