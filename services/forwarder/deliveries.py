@@ -220,7 +220,7 @@ class Deliveries:
     def interrupt(self, claim: Claim, reason: DeliveryReason, *, probing: bool) -> None:
         """The destination went down: the delivery waits until it is up, and uses up no attempt.
 
-        `probing`: it was down before, and its studies' timelines have been told so.
+        `probing`: it was down before; the timeline has been told so, and a message waits already.
         """
 
         def work(held: _Held) -> None:
@@ -228,7 +228,7 @@ class Deliveries:
             held.delivery.reason = queries.reason_row(reason)
             if not probing:
                 _note_failure(held, reason.text, reason)
-            self._publish(held, wake_up_later(_due(claim), self._writer.source, held.now))
+                self._publish(held, wake_up_later(_due(claim), self._writer.source, held.now))
 
         self._with_lease(claim, work)
 

@@ -1,7 +1,7 @@
 """The messages that forwarders send each other: wake-ups, and the dead letters of what failed.
 
-The table of deliveries is the list of work. For operators every open delivery also has one message:
-in its destination's queue, in one of the queues where it waits, or in a forwarder's hand.
+The table of deliveries is the list of work. For operators an open delivery also has a message: in
+its destination's queue, in one of the queues where it waits, or in a forwarder's hand.
 """
 
 import uuid
