@@ -68,12 +68,13 @@ def forward_many(
     Ask with `dry_run` first. The studies are asked for by and by, and it goes on after a restart.
     """
     wanted = filter_of(given.filter)
+    with api.database.read() as session:  # on SQLite nobody else could write while it is counted
+        require_target(session, given.destination)
+        counts = BulkCounts.model_validate(bulk.count(session, wanted), from_attributes=True)
+    if given.dry_run:
+        response.status_code = 200
+        return counts
     with api.change() as change:
-        require_target(change.session, given.destination)
-        counts = BulkCounts.model_validate(bulk.count(change.session, wanted), from_attributes=True)
-        if given.dry_run:
-            response.status_code = 200
-            return counts
         row = bulk.create(
             change.session,
             given.filter.model_dump(mode="json"),
