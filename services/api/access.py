@@ -63,11 +63,12 @@ class Access:
         """Who makes this request; a `Problem` 401 if nobody we know, 403 if from another page.
 
         429 after too many wrong tokens from there. Cookies do not count: they can't be guessed, and
-        a page left open since last week sends its old one every 2 s.
+        a page left open since last week sends its old one every 2 s. Nor does any other scheme than
+        Bearer: a browser sends its password for a proxy with everything.
         """
-        header = request.headers.get("authorization")
-        if header is not None:
-            return self._by_token(header, request.client.host if request.client else "")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._by_token(token.strip(), request.client.host if request.client else "")
         if not self._is_open(request.cookies.get(COOKIE, "")):
             raise not_signed_in("Send `Authorization: Bearer <token>`, or sign in at /.")
         if request.method not in _SAFE_METHODS and not _from_our_page(request):
@@ -84,16 +85,15 @@ class Access:
         expiry = str(int(until.timestamp()))
         return f"{expiry}.{self._signature(expiry)}", until
 
-    def _by_token(self, header: str, address: str) -> Principal:
+    def _by_token(self, token: str, address: str) -> Principal:
         if seconds := self._lockout.seconds_left(address):
             raise Problem(
                 429,
                 f"Too many wrong tokens came from {address}: none is looked at for {seconds} s.",
                 headers={"Retry-After": str(seconds)},
             )
-        scheme, _, token = header.partition(" ")
-        given = token.strip().encode("utf-8", "surrogatepass")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
+        given = token.encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(given, self._token):
             self._lockout.failed(address)
             raise not_signed_in("This token is not known; the API's console showed the right one.")
         return BOOTSTRAP

@@ -83,6 +83,18 @@ def test_a_page_left_open_locks_nobody_out(api: Api) -> None:
     api.get("/studies")
 
 
+def test_a_password_for_a_proxy_in_front_is_no_wrong_token(api: Api) -> None:
+    """A browser sends it to the router with everything, beside the cookie."""
+    password = {"Authorization": "Basic cGFjczpwYWNz"}
+    with browser(api) as page:
+        for _ in range(30):
+            assert page.get("/api/v1/studies", headers=password).status_code == 200
+    url = f"{api.client.base_url}/api/v1/studies"
+    for _ in range(30):
+        assert httpx.get(url, headers=password, trust_env=False).status_code == 401
+    api.get("/studies")
+
+
 def test_health_and_metrics_need_no_token(api: Api) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/api/openapi.json", "/", "/page.js"):
         assert httpx.get(f"{api.client.base_url}{path}", trust_env=False).status_code == 200
