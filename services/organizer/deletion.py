@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 
-from dicom_router.archive import Archive
+from dicom_router.archive import Archive, is_plain_file
 from dicom_router.database import Database, Session
 from dicom_router.events import StudyDeleted, message
 from dicom_router.ledger import lock_study, note
@@ -87,6 +87,14 @@ def revive(session: Session, archive: Archive, study: Study, source: str, now: d
     study.deleted, study.deleted_by = False, None
     text = "A new image came after the deletion: the study is received again, with what is new only"
     note(session, study.study_uid, now, "revived", text)
+
+
+def is_at_hand(archive: Archive, receipt: Receipt, study: Study) -> bool:
+    """Whether an assigned receipt's file is in one of its two places."""
+    if is_plain_file(archive.path(receipt.spool_path)):
+        return True
+    target = archive.study_file(study.folder, receipt.file_name or "")
+    return archive.receipt_in(target) == receipt.receipt_id
 
 
 def own_files(session: Session, archive: Archive, study: Study) -> list[str]:

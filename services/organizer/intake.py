@@ -36,7 +36,7 @@ from dicom_router.part10 import FileMeta, read_file_meta
 from dicom_router.quarantine import NO_STUDY
 from services.organizer import queries
 from services.organizer.announcement import announcement
-from services.organizer.deletion import revive
+from services.organizer.deletion import is_at_hand, revive
 from services.organizer.header import Header, read_header
 from services.organizer.identity import check_identity
 from services.organizer.placing import Placing, decide
@@ -127,7 +127,7 @@ class Intake:
         receipts = queries.assigned_receipts(session, receipt_ids) if deleted else []
         for receipt in receipts:
             study = studies[receipt.study_uid or ""]
-            if study.deleted and self._is_at_hand(receipt, study):
+            if study.deleted and is_at_hand(self._archive, receipt, study):
                 revive(session, self._archive, study, self._source, self._clock())
         if deleted:
             self._relay.wake()
@@ -328,7 +328,7 @@ class Intake:
             _end(receipt, ReceiptState.DUPLICATE, now)
             receipt.on_disk = False
             receipt.revision = None if study.receiving else study.revision
-        elif not self._is_at_hand(receipt, study):
+        elif not is_at_hand(self._archive, receipt, study):
             return False
         else:
             if placing is Placing.SUPERSEDE and older is not None:
@@ -364,13 +364,6 @@ class Intake:
                 _meta, _size, current.sha256 = data_set_sha256(path)
             except Unprocessable:
                 current.on_disk = False
-
-    def _is_at_hand(self, receipt: Receipt, study: Study) -> bool:
-        """Whether a receipt's file is in one of its two places; nothing is touched before that."""
-        if is_plain_file(self._archive.path(receipt.spool_path)):
-            return True
-        target = self._archive.study_file(study.folder, receipt.file_name or "")
-        return self._archive.receipt_in(target) == receipt.receipt_id
 
     def _place(self, receipt: Receipt, study: Study, moves: _Moves) -> None:
         """Rename a file into its folder, unless that was done before a crash."""

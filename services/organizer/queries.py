@@ -522,18 +522,6 @@ def deletable_studies(
     return list(session.scalars(wanted.order_by(Study.sent_at).limit(limit)))
 
 
-def has_assigned(session: Session, study_uid: str) -> bool:
-    """Whether a receipt of a study is between its assignment and its record."""
-    return (
-        session.scalar(
-            select(Receipt.receipt_id)
-            .where(Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ASSIGNED)
-            .limit(1)
-        )
-        is not None
-    )
-
-
 def assigned_of_study(session: Session, study_uid: str) -> list[Receipt]:
     """The receipts of a study that are between their assignment and their record."""
     return list(

@@ -15,7 +15,7 @@ from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.settings import Settings
 from dicom_router.tasks import for_each
 from services.organizer import queries
-from services.organizer.deletion import own_files
+from services.organizer.deletion import is_at_hand, own_files
 
 FOR_EVER = -1
 _AT_A_TIME = 100
@@ -69,7 +69,8 @@ class Retention:
             study = lock_study(session, study_uid)
             if study is None or study.state != StudyState.SENT or not study.on_disk:
                 return
-            if queries.has_assigned(session, study_uid):
+            assigned = queries.assigned_of_study(session, study_uid)
+            if any(is_at_hand(self._archive, each, study) for each in assigned):
                 return  # an image is in its folder, or on its way there, and not recorded yet
             names = own_files(session, self._archive, study)
             if not self._archive.remove_study_files(study.folder, names):

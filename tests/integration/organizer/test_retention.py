@@ -95,6 +95,18 @@ def test_newer_bytes_that_an_older_database_lacks_are_never_deleted(bench: Bench
     assert bench.receipts()[newer.receipt_id].on_disk
 
 
+def test_an_image_whose_file_is_nowhere_does_not_keep_its_study_for_ever(bench: Bench) -> None:
+    study = complete_study(bench)
+    bench.mark_sent(study)
+    lost = bench.scanner("b" * 16).store(data_set(StudyInstanceUID=study), generate_uid())
+    bench.intake._assign([r for r in [bench.intake._inspect(lost)] if r])
+    bench.retention().run()
+    assert bench.study(study).on_disk
+    bench.archive.path(lost.spool_path).unlink()
+    bench.retention().run()
+    assert not bench.study(study).on_disk
+
+
 def test_minus_one_keeps_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUTER_RETENTION_HOURS", "-1")
     study = complete_study(bench)
