@@ -104,7 +104,7 @@ def test_an_image_that_heals_meanwhile_ends_the_retries(world: World, pacs: Pacs
     world.start()
     eventually(lambda: _attempted(world, study, 1), "the first attempt")
     assert world.state(study) == StudyState.FORWARDING
-    assert world.depths() == {".retry.10s": 1}
+    eventually(lambda: world.depths() == {".retry.10s": 1}, "the message to wait")
     pacs.status_of.clear()
     world.clock.advance(seconds=10)
     eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
