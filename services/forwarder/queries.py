@@ -160,6 +160,32 @@ def at_hand(session: Session, study: Study) -> list[str]:
     )
 
 
+def out_of_reach(session: Session, study: Study, destination: str) -> int:
+    """How many of the study's instances are on disk no more and were not delivered there."""
+    has_it = (
+        exists()
+        .where(
+            DeliveryInstance.receipt_id == Receipt.receipt_id,
+            DeliveryInstance.state == DeliveryInstanceState.DELIVERED,
+            Delivery.id == DeliveryInstance.delivery_id,
+            Delivery.destination == destination,
+        )
+        .correlate(Receipt)
+    )
+    lacks = (
+        select(func.count())
+        .select_from(Receipt)
+        .where(
+            Receipt.study_uid == study.study_uid,
+            Receipt.state == ReceiptState.ORGANIZED,
+            Receipt.revision <= study.revision,
+            ~Receipt.on_disk,
+            ~has_it,
+        )
+    )
+    return session.scalar(lacks) or 0
+
+
 def entries(session: Session, study_uid: str, destination: str) -> list[Entry]:
     """All that is in a study's deliveries to a destination."""
     rows = session.execute(

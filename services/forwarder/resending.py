@@ -47,11 +47,12 @@ class Resending:
             why_not = _why_not(study, name, enabled)
             plan = Plan() if why_not else self._plan(session, study, name, asked)
             self._carry_out(session, study, name, plan, now)
-            _note(session, study, name, asked, request, plan, why_not, now)
+            gone = 0 if why_not else queries.out_of_reach(session, study, name)
+            _note(session, study, name, asked, request, plan, why_not, gone, now)
             if plan.try_again or plan.send:
                 served.append(name)
         if not names:
-            _note(session, study, "", asked, request, Plan(), "no destination is enabled", now)
+            _note(session, study, "", asked, request, Plan(), "no destination is enabled", 0, now)
         if served:
             # What was sent by hand is owed to somebody: routing has nothing left to do with it.
             study.unrouted = study.unrouted and bool(queries.unowed(session, study))
@@ -98,6 +99,7 @@ def _note(
     request: str,
     plan: Plan,
     why_not: str,
+    gone: int,
     now: datetime,
 ) -> None:
     what = "what is missing" if asked.only_missing else "everything again"
@@ -111,6 +113,8 @@ def _note(
         result = "nothing is missing"
     else:
         result = "nothing is sent: none of its images is on this disk any more"
+    if gone:
+        result += f"; {gone} that it was not sent are no longer on this disk"
     note(
         session,
         study.study_uid,

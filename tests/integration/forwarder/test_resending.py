@@ -4,7 +4,7 @@ import uuid
 from dataclasses import replace
 
 from dicom_router.events import ForwardRequested, message
-from dicom_router.models import DeliveryState, StudyState
+from dicom_router.models import DeliveryState, Receipt, StudyState
 from services.forwarder import queries
 from services.forwarder.queries import Delivered
 from tests.integration.forwarder.world import PACE, StudyAtHand, World, eventually
@@ -225,3 +225,28 @@ def test_superseded_bytes_are_not_sent_again(world: World, pacs: Pacs) -> None:
     ask(world, study, only_missing=False)
     eventually(lambda: len(pacs.has()) == 5, "both images again")
     assert [each.sha256 for each in pacs.stored].count(newer.sha256) == 2
+
+
+def test_what_can_not_be_sent_any_more_is_told(world: World, pacs: Pacs) -> None:
+    """Two images are deleted as sent, a late one comes, and another destination wants all."""
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(2)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+    with world.database.write() as session:
+        for image in study.images:
+            row = session.get(Receipt, image.receipt_id)
+            assert row is not None
+            row.on_disk = False
+    world.receive(study, 1)
+    world.complete(study)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the late image to be sent")
+    with Pacs("LATER") as later:
+        world.add_destination(later, "later")
+        ask(world, study, None)
+        eventually(lambda: len(later.has()) == 1, "what there is")
+    gone = "2 that it was not sent are no longer on this disk"
+    assert requests(world, study) == [
+        f"ada asked to send what is missing to later: 1 image; {gone}",
+        "ada asked to send what is missing to pacs: nothing is missing",
+    ]
