@@ -90,12 +90,20 @@ def delete_destination(session: Session, row: Destination) -> None:
     session.execute(delete(Destination).where(Destination.name == row.name))
 
 
-def cancel_deliveries(session: Session, name: str, by: str, now: datetime) -> int:
-    """Cancel what a destination is still owed, under the locks of the studies; how many."""
-    uids = session.scalars(select(Delivery.study_uid).where(*_open(name)).distinct()).all()
-    studies = lock_studies(session, uids)
+def cancel_deliveries(session: Session, name: str, by: str, now: datetime, studies: int) -> int:
+    """Cancel what so many studies still owe a destination, under their locks; how many deliveries.
+
+    0 once nothing is owed to it.
+    """
+    uids = session.scalars(
+        select(Delivery.study_uid).where(*_open(name)).distinct().limit(studies)
+    ).all()
+    locked = lock_studies(session, uids)
     cancelled = session.scalars(
-        select(Delivery).where(*_open(name)).order_by(Delivery.id).with_for_update()
+        select(Delivery)
+        .where(*_open(name), Delivery.study_uid.in_(uids))
+        .order_by(Delivery.id)
+        .with_for_update()
     ).all()
     text = f"The destination {name} was deleted by {by}"
     for each in cancelled:
@@ -104,7 +112,7 @@ def cancel_deliveries(session: Session, name: str, by: str, now: datetime) -> in
         each.finished_at, each.next_attempt_at = now, None
         each.lease_owner = each.lease_until = None
         note(session, each.study_uid, now, "delivery-cancelled", text, destination=name)
-    for study in studies.values():
+    for study in locked.values():
         refresh_state(session, study, now)
     return len(cancelled)
 

@@ -28,6 +28,8 @@ router = APIRouter(prefix="/destinations", tags=["destinations"])
 
 log = get_logger()
 
+_CANCELLED_AT_ONCE = 50  # studies that owe something to a destination that is deleted
+
 
 @router.get("", summary="List destinations")
 def list_destinations(
@@ -85,15 +87,17 @@ def replace_destination(api: Api, who: Admin, name: str, given: DestinationSetti
 def delete_destination(
     api: Api, who: Admin, name: str, waiting: Literal["discard"] | None = None
 ) -> None:
-    """Deliveries that wait for it are in the way, unless they are to be discarded: cancelled."""
+    """Deliveries that wait for it are in the way, unless they are to be discarded: cancelled.
+
+    That can take a while, in which the destination is disabled; ask again if it is cut off.
+    """
+    cancelled = _discard(api, name, who.name) if waiting == "discard" else 0
     with api.change() as change:
         row = _changeable(change.session, name)
-        if waiting == "discard":
-            cancelled = queries.cancel_deliveries(change.session, name, who.name, change.now)
-        elif cancelled := queries.open_deliveries(change.session, name):
+        if left := queries.open_deliveries(change.session, name):
             raise Problem(
                 409,
-                f"{cancelled} deliveries to {name!r} have not ended: wait for them, or give "
+                f"{left} deliveries to {name!r} have not ended: wait for them, or give "
                 "?waiting=discard to cancel them (they never count as delivered).",
             )
         queries.delete_destination(change.session, row)
@@ -118,6 +122,25 @@ def echo_destination(api: Api, _who: Operator, name: str) -> EchoResult:
     ours = row.calling_ae_title or api.settings.ae_title
     peer = PeerAddress(row.host, row.port, row.ae_title, ours)
     return echo(peer, tls=api.tls_files if row.tls else None, stopping=api.stopping)
+
+
+def _discard(api: Api, name: str, by: str) -> int:
+    """Cancel what a destination is owed, and owe it no more; how many deliveries.
+
+    A few studies at a time: others wait for their locks, on SQLite for the whole database.
+    """
+    with api.change() as change:
+        row = _changeable(change.session, name)
+        queries.change_destination(row, {"enabled": False}, change.now)
+    total = 0
+    while True:
+        with api.change() as change:
+            cancelled = queries.cancel_deliveries(
+                change.session, name, by, change.now, _CANCELLED_AT_ONCE
+            )
+        if not cancelled:
+            return total
+        total += cancelled
 
 
 def _shown(session: Session, name: str) -> Destination:

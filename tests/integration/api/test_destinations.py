@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
 from dicom_router.models import Delivery, DestinationOutage, Study, TimelineEntry
+from services.api.queries.destinations import cancel_deliveries
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_destination, a_study, data_of
 
 TARGET = {"TARGET_HOST": "10.0.0.9", "TARGET_PORT": 4242, "TARGET_AET": "ARCHIVE"}
@@ -87,6 +89,21 @@ def test_what_waits_is_in_the_way_of_deletion_unless_it_is_to_be_discarded(api: 
     story = api.get("/studies/1.2.3/timeline")
     assert story[-1]["event"] == "delivery-cancelled"
     assert api.read(lambda session: session.query(TimelineEntry).count()) == 1
+
+
+def test_what_more_studies_owe_than_are_locked_at_once_is_discarded(api: Api) -> None:
+    api.post("/destinations", a_destination())
+    api.add(
+        *(a_study(f"1.2.{n}", receiving=False, revision=1, routed_revision=1) for n in range(70)),
+        *(a_delivery(f"d{n}", f"1.2.{n}") for n in range(70)),
+    )
+    with api.database.write() as session:
+        assert cancel_deliveries(session, "pacs", "admin", NOON, studies=3) == 3
+    api.delete("/destinations/pacs", waiting="discard")
+    states = api.read(lambda session: set(session.scalars(select(Delivery.state))))
+    assert states == {"cancelled"}
+    assert api.read(lambda session: set(session.scalars(select(Study.state)))) == {"failed"}
+    api.get("/destinations/pacs", status=404)
 
 
 def test_target_variables_make_the_default_destination(start: Callable[..., Api]) -> None:
