@@ -271,19 +271,15 @@ class SenderChanged(Payload):
 
 
 class DeliveryRetry(Payload):
-    """Command: try a delivery again now, whatever it waits for."""
+    """Command: try a delivery again now, whatever it waits for.
+
+    `at`: when it was asked for. A delivery that was cancelled after that stays cancelled.
+    """
 
     name: ClassVar[str] = "delivery-retry"
     delivery_id: str
     by: str
-
-
-class DeliveryCancel(Payload):
-    """Command: stop trying a delivery; it never counts as delivered."""
-
-    name: ClassVar[str] = "delivery-cancel"
-    delivery_id: str
-    by: str
+    at: datetime
 
 
 class ForwardRequested(Payload):
@@ -344,7 +340,6 @@ COMMAND_TYPES: tuple[type[Payload], ...] = (
     DestinationChanged,
     SenderChanged,
     DeliveryRetry,
-    DeliveryCancel,
     ForwardRequested,
     StudyRelease,
     StudyDelete,

@@ -9,7 +9,6 @@ from dicom_router.events import (
     EVENTS_EXCHANGE,
     AssociationRejected,
     AssociationReleased,
-    DeliveryCancel,
     DeliveryRetry,
     DestinationChanged,
     ForwardRequested,
@@ -46,7 +45,6 @@ FORWARDER_COMMANDS = Queue(
         for kind in (
             DestinationChanged,
             DeliveryRetry,
-            DeliveryCancel,
             ForwardRequested,
             StudyRelease,
         )

@@ -8,7 +8,6 @@ from datetime import UTC
 from dicom_router.bus import Queue, revived
 from dicom_router.errors import Unprocessable
 from dicom_router.events import (
-    DeliveryCancel,
     DeliveryDue,
     DeliveryRetry,
     InstanceStored,
@@ -51,7 +50,7 @@ def understood(context: Context, letters: Sequence[Message]) -> list[Letter]:
     payloads = [_payload(each) for each in letters]
     receipts = {p.receipt_id for p in payloads if isinstance(p, InstanceStored)}
     due = {p.delivery_id for p in payloads if isinstance(p, DeliveryDue)}
-    commanded = {p.delivery_id for p in payloads if isinstance(p, DeliveryRetry | DeliveryCancel)}
+    commanded = {p.delivery_id for p in payloads if isinstance(p, DeliveryRetry)}
     with context.database.read() as session:
         studies = queries.studies_of_receipts(session, receipts)
         studies |= queries.studies_of_deliveries(session, commanded)
@@ -119,6 +118,6 @@ class Replay:
         if letter.delivery_id is None:
             return [revived(self.queue, letter.message)]
         # Its wake-up alone would find that the delivery has ended.
-        command = DeliveryRetry(delivery_id=letter.delivery_id, by=self.by)
         identity, now = uuid.uuid4().hex, self.context.clock()
+        command = DeliveryRetry(delivery_id=letter.delivery_id, by=self.by, at=now)
         return [message(command, id=identity, source=self.context.source, time=now)]

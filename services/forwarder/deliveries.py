@@ -343,12 +343,24 @@ class Deliveries:
 
     # -- what a person asks for ----------------------------------------------------------------
 
-    def retry(self, delivery_id: str) -> str | None:
-        """Try a delivery again now, with all its attempts; its destination, if that can be."""
-        return self._change(delivery_id, self.try_again)
+    def retry(self, delivery_id: str, asked_at: datetime) -> str | None:
+        """Try a delivery again now, with all its attempts; its destination, if that can be.
+
+        Who cancelled it after that was asked for has decided otherwise.
+        """
+
+        def again(session: Transaction, study: Study, delivery: Delivery, now: datetime) -> bool:
+            cancelled_at = (
+                delivery.finished_at if delivery.state == DeliveryState.CANCELLED else None
+            )
+            if cancelled_at is not None and asked_at < cancelled_at:
+                return False
+            return self.try_again(session, study, delivery, now)
+
+        return self._change(delivery_id, again)
 
     def cancel(self, delivery_id: str, why: str) -> str | None:
-        """Stop trying a delivery; its destination if it was open. It never counts as delivered."""
+        """Stop trying a delivery that has nowhere to go; its destination if it was open."""
 
         def cancel(session: Transaction, _study: Study, delivery: Delivery, now: datetime) -> bool:
             if delivery.state not in OPEN_DELIVERY_STATES:

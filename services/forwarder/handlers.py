@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from dicom_router.errors import Unprocessable
 from dicom_router.events import (
-    DeliveryCancel,
     DeliveryRetry,
     DestinationChanged,
     ForwardRequested,
@@ -54,8 +53,6 @@ class Handlers:
             self._on_destination_changed(command)
         elif isinstance(command, DeliveryRetry):
             self._on_retry(command)
-        elif isinstance(command, DeliveryCancel):
-            self._deliveries.cancel(command.delivery_id, f"Cancelled by {command.by}")
         elif isinstance(command, ForwardRequested):
             for name in self._resending.forward(command, received.id):
                 self._destinations.wake_one(name)
@@ -72,7 +69,7 @@ class Handlers:
         self._sweep.wake()
 
     def _on_retry(self, command: DeliveryRetry) -> None:
-        destination = self._deliveries.retry(command.delivery_id)
+        destination = self._deliveries.retry(command.delivery_id, command.at)
         if destination is not None:
             self._outages.probe_now(destination)
             self._destinations.wake_one(destination)

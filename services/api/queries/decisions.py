@@ -1,6 +1,7 @@
-"""What people decide about a study. It takes effect here, in the transaction of the request.
+"""What people decide about a study, or a delivery of it.
 
-Whoever is told that it is done can rely on it: forwarders look at the study's row before each image
+It takes effect here, in the transaction of the request. Whoever is told that it is done can rely on
+it: forwarders look at the study's row before each image
 (`docs/decisions/0012-decisions-take-effect-at-once.md`). The caller holds the study's lock.
 """
 
@@ -62,6 +63,23 @@ def delete(session: Session, study: Study, by: str, reason: str, now: datetime) 
     note(session, study.study_uid, now, "deleted", text, by=by, reason=reason)
     refresh_state(session, study, now)
     return len(cancelled)
+
+
+def cancel(session: Session, study: Study, delivery: Delivery, by: str, now: datetime) -> None:
+    """Stop trying a delivery that is open; it never counts as delivered."""
+    text = f"Cancelled by {by}"
+    _cancel(delivery, text, now)
+    note(
+        session,
+        study.study_uid,
+        now,
+        "delivery-cancelled",
+        text,
+        destination=delivery.destination,
+        revision=delivery.revision,
+        by=by,
+    )
+    refresh_state(session, study, now)
 
 
 def _cancel(delivery: Delivery, text: str, now: datetime) -> None:

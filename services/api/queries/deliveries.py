@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from sqlalchemy import func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
+from dicom_router.ledger import lock_study
 from dicom_router.models import (
     Delivery,
     DeliveryInstance,
     DeliveryInstanceState,
     DeliveryState,
+    Study,
     UtcDateTime,
 )
 from services.api.paging import Cursor
@@ -47,7 +49,7 @@ def deliveries(
         last = tuple_(literal(_moment(after.key), UtcDateTime()), literal(after.id))
         query = query.where(tuple_(Delivery.created_at, Delivery.id) < last)
     query = query.order_by(Delivery.created_at.desc(), Delivery.id.desc()).limit(limit)
-    return _counted(session, session.scalars(query).all())
+    return counted(session, session.scalars(query).all())
 
 
 def cursor_of(delivery: Delivery) -> Cursor:
@@ -60,6 +62,16 @@ def delivery(session: Session, delivery_id: str) -> Delivery | None:
     return session.get(Delivery, delivery_id)
 
 
+def lock_delivery(session: Session, delivery_id: str) -> tuple[Study, Delivery] | None:
+    """One delivery with its study, both locked."""
+    row = session.get(Delivery, delivery_id)
+    study = lock_study(session, row.study_uid) if row is not None else None
+    if row is None or study is None:
+        return None
+    session.refresh(row, with_for_update=True)
+    return study, row
+
+
 def deliveries_of(session: Session, study_uids: Sequence[str]) -> dict[str, list[CountedDelivery]]:
     """All deliveries of these studies, newest last."""
     rows = session.scalars(
@@ -68,12 +80,13 @@ def deliveries_of(session: Session, study_uids: Sequence[str]) -> dict[str, list
         .order_by(Delivery.created_at, Delivery.revision, Delivery.id)
     ).all()
     found: dict[str, list[CountedDelivery]] = defaultdict(list)
-    for each in _counted(session, rows):
+    for each in counted(session, rows):
         found[each.row.study_uid].append(each)
     return found
 
 
-def _counted(session: Session, rows: Sequence[Delivery]) -> list[CountedDelivery]:
+def counted(session: Session, rows: Sequence[Delivery]) -> list[CountedDelivery]:
+    """Deliveries with how far they are."""
     sent = func.count().filter(DeliveryInstance.state == DeliveryInstanceState.DELIVERED)
     owed = func.count().filter(DeliveryInstance.state != DeliveryInstanceState.SUPERSEDED)
     counts = {

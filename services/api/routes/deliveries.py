@@ -1,17 +1,19 @@
 """/deliveries: what destinations are owed."""
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from dicom_router.events import DeliveryCancel, DeliveryRetry, ForwardRequested, Payload
+from dicom_router.events import DeliveryRetry, ForwardRequested
+from dicom_router.ledger import SEEN_WITHIN_SECONDS
 from dicom_router.models import BY_DELETION, OPEN_DELIVERY_STATES, DeliveryState
 from dicom_router.models import Delivery as DeliveryRow
 from services.api import views
-from services.api.context import LIMIT, Api, Change, CursorText, Limit, Operator, Viewer
+from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
 from services.api.paging import next_cursor, parse_cursor
 from services.api.problems import Problem
-from services.api.queries import bulk, destinations
+from services.api.queries import bulk, decisions, destinations
 from services.api.queries import deliveries as queries
 from services.api.routes.studies import filter_of
 from services.api.routes.study_commands import require_target
@@ -101,7 +103,10 @@ def get_bulk(api: Api, _who: Viewer, bulk_id: str) -> BulkProgress:
 def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
     """Whatever it waits for; what has failed or was cancelled begins anew."""
     with api.change() as change:
-        found = _require(change, delivery_id, _CAN_BE_RETRIED, "tried again")
+        found = queries.delivery(change.session, delivery_id)
+        if found is None:
+            raise _unknown(delivery_id)
+        _require(found, _CAN_BE_RETRIED, "tried again")
         if found.replaced_by is not None:
             why = "Its study was deleted"
             if found.replaced_by != BY_DELETION:
@@ -113,33 +118,38 @@ def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
                 f"There is no destination {found.destination!r} any more: add it again first "
                 "(POST /api/v1/destinations).",
             )
-        return _command(change, DeliveryRetry(delivery_id=delivery_id, by=who.name), delivery_id)
+        command = DeliveryRetry(delivery_id=delivery_id, by=who.name, at=change.now)
+        change.tell(command)
+    return Accepted(id=delivery_id, command=command.name)
 
 
-@router.post("/{delivery_id}/cancel", status_code=202, summary="Stop trying a delivery")
-def cancel_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
-    """It never counts as delivered."""
+@router.post("/{delivery_id}/cancel", summary="Stop trying a delivery")
+def cancel_delivery(api: Api, who: Operator, delivery_id: str) -> Delivery:
+    """Sending stops after the image in hand, and it never counts as delivered.
+
+    It has taken effect when this answers.
+    """
     with api.change() as change:
-        _require(change, delivery_id, OPEN_DELIVERY_STATES, "cancelled")
-        return _command(change, DeliveryCancel(delivery_id=delivery_id, by=who.name), delivery_id)
+        locked = queries.lock_delivery(change.session, delivery_id)
+        if locked is None:
+            raise _unknown(delivery_id)
+        study, row = locked
+        _require(row, OPEN_DELIVERY_STATES, "cancelled")
+        # Later than any request that came before its lock.
+        decisions.cancel(change.session, study, row, who.name, api.clock())
+        (counted,) = queries.counted(change.session, [row])
+        shown = views.delivery(counted)
+    time.sleep(SEEN_WITHIN_SECONDS)
+    return shown
 
 
-def _require(
-    change: Change, delivery_id: str, states: tuple[DeliveryState, ...], what: str
-) -> DeliveryRow:
-    row = queries.delivery(change.session, delivery_id)
-    if row is None:
-        raise Problem(
-            404, f"There is no delivery {delivery_id!r}; GET /api/v1/deliveries lists them."
-        )
+def _require(row: DeliveryRow, states: tuple[DeliveryState, ...], what: str) -> None:
     if row.state not in states:
         possible = ", ".join(states)
         raise Problem(
             409, f"This delivery is {row.state}; it can be {what} while it is one of: {possible}."
         )
-    return row
 
 
-def _command(change: Change, command: Payload, delivery_id: str) -> Accepted:
-    change.tell(command)
-    return Accepted(id=delivery_id, command=command.name)
+def _unknown(delivery_id: str) -> Problem:
+    return Problem(404, f"There is no delivery {delivery_id!r}; GET /api/v1/deliveries lists them.")

@@ -2,7 +2,15 @@
 
 from datetime import timedelta
 
-from tests.integration.api.conftest import NOON, Api, a_delivery, a_destination, data_of
+from dicom_router.models import Delivery
+from tests.integration.api.conftest import (
+    NOON,
+    Api,
+    a_delivery,
+    a_destination,
+    a_study,
+    data_of,
+)
 
 
 def test_deliveries_are_listed_newest_first_in_pages(api: Api) -> None:
@@ -32,21 +40,31 @@ def test_a_delivery_says_why_it_waits(api: Api) -> None:
     assert shown["next_attempt_at"] == "2026-01-22T12:00:00Z"
 
 
-def test_retry_and_cancel_become_commands_where_they_make_sense(api: Api) -> None:
+def test_retry_becomes_a_command_and_cancel_is_done_where_they_make_sense(api: Api) -> None:
     api.post("/destinations", a_destination())
     api.command()
     states = ("waiting", "retrying", "sending", "failed", "delivered", "cancelled")
-    api.add(*(a_delivery(state, state=state, revision=n) for n, state in enumerate(states)))
+    api.add(
+        a_study(receiving=False, revision=1, routed_revision=1),
+        *(a_delivery(state, state=state, revision=n) for n, state in enumerate(states)),
+    )
     for state in ("waiting", "retrying", "failed", "cancelled"):
         assert api.post(f"/deliveries/{state}/retry", status=202)["command"] == "delivery-retry"
         command = api.command()
         assert command.routing_key == "delivery-retry"
-        assert data_of(command) == {"delivery_id": state, "by": "admin"}
-    for state in ("waiting", "retrying", "sending"):
-        api.post(f"/deliveries/{state}/cancel", status=202)
-        assert api.command().routing_key == "delivery-cancel"
+        assert data_of(command) == {
+            "delivery_id": state,
+            "by": "admin",
+            "at": "2026-01-22T12:00:00Z",
+        }
     for state in ("sending", "delivered"):
         assert state in api.post(f"/deliveries/{state}/retry", status=409)["detail"]
+    for state in ("waiting", "retrying", "sending"):
+        shown = api.post(f"/deliveries/{state}/cancel", status=200)
+        assert (shown["state"], shown["reason"]["text"]) == ("cancelled", "Cancelled by admin")
+    row = api.read(lambda session: session.get(Delivery, "sending"))
+    assert (row.state, row.lease_owner, row.finished_at) == ("cancelled", None, NOON)
+    assert api.get("/studies/1.2.3/timeline")[-1]["event"] == "delivery-cancelled"
     for state in ("failed", "delivered", "cancelled"):
         assert state in api.post(f"/deliveries/{state}/cancel", status=409)["detail"]
     assert api.no_command()

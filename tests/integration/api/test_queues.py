@@ -189,7 +189,7 @@ def test_a_failed_delivery_s_letter_has_it_tried_again_and_others_are_dropped(ap
     answer = api.post(f"/queues/{queue.name}/dlq/replay", {}, status=202)
     assert answer == {"replayed": 1, "dropped": 4}
     retry = expect(api.command(), DeliveryRetry)
-    assert retry == DeliveryRetry(delivery_id="failed", by="admin")
+    assert retry == DeliveryRetry(delivery_id="failed", by="admin", at=NOON)
     assert letters(api, queue) == []
 
 

@@ -1,22 +1,25 @@
 """What people decide: paused, disabled, deleted, held, cancelled; destinations that come later."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
-from dicom_router.events import DeliveryCancel, DeliveryFailed
+from dicom_router.events import DeliveryFailed, DeliveryRetry
 from dicom_router.models import DeliveryInstanceState, DeliveryState, StudyState
 from dicom_router.outbox import OutboxRelay
 from dicom_router.queues import delivery_queue
 from dicom_router.tls import Reloading, TlsFiles, client_context
+from services.api.queries import decisions
+from services.api.queries.deliveries import lock_delivery
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.destinations import Destinations, Worker
 from services.forwarder.messages import Due, wake_up
 from services.forwarder.outages import Outages
 from services.forwarder.sending import Sender
 from services.forwarder.writing import Stopping, Writer
-from tests.integration.forwarder.world import TIMEOUTS, World, eventually
+from tests.integration.forwarder.world import TIMEOUTS, StudyAtHand, World, eventually
 from tests.support.pacs import Pacs
 
 
@@ -231,14 +234,41 @@ def _consumers(world: World) -> list[int]:
     return [each.consumers for each in world.bus.depths() if each.name == name]
 
 
+def cancel(world: World, study: StudyAtHand) -> None:
+    """As the API does it: it has taken effect when this returns."""
+    with world.database.write() as session:
+        locked = lock_delivery(session, world.delivery(study).id)
+        assert locked is not None
+        decisions.cancel(session, *locked, "an operator", world.clock())
+
+
+def test_the_later_of_retry_and_cancel_wins_in_whichever_order_they_are_carried_out(
+    world: World, pacs: Pacs
+) -> None:
+    world.add_destination(pacs, paused=True)
+    world.start()
+    cancelled_last, retried_last = world.add_study(1), world.add_study(1)
+    for each in (cancelled_last, retried_last):
+        eventually(lambda study=each: world.deliveries(study), "its delivery")  # type: ignore[misc]
+        cancel(world, each)
+    world.change_destination(paused=False)
+    for each, asked_at in (
+        (cancelled_last, world.clock() - timedelta(seconds=1)),
+        (retried_last, world.clock()),
+    ):
+        world.tell(DeliveryRetry(delivery_id=world.delivery(each).id, by="ada", at=asked_at))
+    eventually(lambda: world.state(retried_last) == StudyState.SENT, "the later one")
+    assert world.delivery(cancelled_last).state == DeliveryState.CANCELLED
+    assert pacs.has() == retried_last.uids
+
+
 def test_a_cancelled_delivery_never_counts_as_delivered(world: World, pacs: Pacs) -> None:
     pacs.gate.clear()
     world.add_destination(pacs)
     world.start()
     study = world.add_study(10)
     eventually(lambda: pacs.asked, "an image in hand")
-    world.tell(DeliveryCancel(delivery_id=world.delivery(study).id, by="an operator"))
-    eventually(lambda: world.has_delivery(study, DeliveryState.CANCELLED), "the cancellation")
+    cancel(world, study)
     pacs.gate.set()
     other = world.add_study(1)
     eventually(lambda: world.state(other) == StudyState.SENT, "the worker to go on")

@@ -91,7 +91,9 @@ def test_what_failed_is_sent_when_a_person_says_so(world: World, pacs: Pacs) -> 
         lambda: world.state(study) == StudyState.FAILED, "the failure", most=1000, step=60
     )
     pacs.status_of.clear()
-    world.tell(DeliveryRetry(delivery_id=world.delivery(study).id, by="an operator"))
+    world.tell(
+        DeliveryRetry(delivery_id=world.delivery(study).id, by="an operator", at=world.clock())
+    )
     eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
     assert pacs.repeats == 0
     eventually(lambda: len(world.events_of(StudyForwarded)) == 1, "one event")
