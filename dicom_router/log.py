@@ -58,6 +58,7 @@ class Log(StrEnum):
 
     STUDY_ROUTED = "study.routed"
     STUDY_REQUESTED = "study.requested"
+    BULK_ENDED = "bulk.ended"
     STUDY_HELD = "study.held"
     STUDY_RELEASED = "study.released"
     STUDY_DISCARDED = "study.discarded"

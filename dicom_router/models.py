@@ -430,6 +430,7 @@ class BulkForward(Base):
     after: Mapped[str] = mapped_column(String(256), default="")  # the last one's UID
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(Text)  # why it ended before its time
 
     __table_args__ = (
         Index(

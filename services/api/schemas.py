@@ -219,6 +219,7 @@ class BulkProgress(BaseModel):
     asked: int = Field(description="Studies that the forwarders have been asked to send.")
     created_at: AwareDatetime
     finished_at: AwareDatetime | None
+    reason: str | None = Field(description="Why it ended before all its studies were asked for.")
 
 
 class StudyDecision(_Given):

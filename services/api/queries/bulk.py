@@ -65,9 +65,9 @@ def create(
     return row
 
 
-def get(session: Session, bulk_id: str) -> BulkForward | None:
-    """One bulk."""
-    return session.get(BulkForward, bulk_id)
+def get(session: Session, bulk_id: str, *, locked: bool = False) -> BulkForward | None:
+    """One bulk; `locked` for changing it."""
+    return session.get(BulkForward, bulk_id, with_for_update=locked)
 
 
 def any_unfinished(session: Session) -> bool:
@@ -118,6 +118,11 @@ def advance(row: BulkForward, study_uids: Sequence[str], now: datetime, *, is_la
         row.after = study_uids[-1]
     if is_last:
         row.finished_at = now
+
+
+def end(row: BulkForward, why: str, now: datetime) -> None:
+    """No more of its studies are asked for."""
+    row.reason, row.finished_at = why, now
 
 
 def _unfinished() -> ColumnElement[bool]:

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Query, Response
 
 from dicom_router.events import DeliveryRetry, ForwardRequested
 from dicom_router.ledger import SEEN_WITHIN_SECONDS
+from dicom_router.log import Log, get_logger
 from dicom_router.models import BY_DELETION, OPEN_DELIVERY_STATES, DeliveryState
+from dicom_router.models import BulkForward as BulkRow
 from dicom_router.models import Delivery as DeliveryRow
 from services.api import views
 from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
@@ -28,6 +30,8 @@ from services.api.schemas import (
 )
 
 router = APIRouter(prefix="/deliveries", tags=["deliveries"])
+
+log = get_logger()
 
 _CAN_BE_RETRIED = (
     DeliveryState.WAITING,
@@ -94,6 +98,24 @@ def get_bulk(api: Api, _who: Viewer, bulk_id: str) -> BulkProgress:
     """How many of its studies the forwarders have been asked to send."""
     with api.database.read() as session:
         row = bulk.get(session, bulk_id)
+    return _progress(row, bulk_id)
+
+
+@router.post("/bulk/{bulk_id}/cancel", summary="Ask for no more of a bulk")
+def cancel_bulk(api: Api, who: Operator, bulk_id: str) -> BulkProgress:
+    """What the forwarders have been asked for stays asked for."""
+    with api.change() as change:
+        row = bulk.get(change.session, bulk_id, locked=True)
+        if row is not None and row.finished_at is None:
+            bulk.end(row, f"Cancelled by {who.name}", change.now)
+        elif row is not None:
+            raise Problem(409, "This bulk has ended: there is nothing left to cancel.")
+    shown = _progress(row, bulk_id)
+    log.info(Log.BULK_ENDED, bulk=bulk_id, asked=shown.asked, why=shown.reason)
+    return shown
+
+
+def _progress(row: BulkRow | None, bulk_id: str) -> BulkProgress:
     if row is None:
         raise Problem(404, f"There is no bulk {bulk_id!r}: POST /api/v1/deliveries/bulk makes one.")
     return BulkProgress.model_validate(row, from_attributes=True)

@@ -1,12 +1,13 @@
 """Many studies sent (again): counted first, then asked for bit by bit."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from dicom_router.events import Message
-from dicom_router.models import Study
+from dicom_router.models import BulkForward, Study
 from dicom_router.queues import FORWARDER_COMMANDS
-from tests.integration.api.conftest import Api, a_destination, a_study, data_of
+from tests.integration.api.conftest import NOON, Api, a_destination, a_study, data_of
 from tests.support.waiting import wait_for
 
 
@@ -88,6 +89,44 @@ def test_a_bulk_waits_for_the_forwarders_and_goes_on_after_a_restart(
     wait_for(lambda: _progress(second, bulk)["finished_at"], "the rest")
     wait_for(lambda: len(taken) == 50, "the rest of the commands")
     assert _progress(second, bulk)["asked"] == 250
+
+
+def test_a_bulk_whose_filter_is_not_understood_any_more_ends_and_the_next_goes_on(api: Api) -> None:
+    api.post("/destinations", a_destination())
+    api.add(
+        _complete(1),
+        BulkForward(
+            id="old",
+            wanted={"a_filter_of_yesterday": True},
+            destination="pacs",
+            only_missing=True,
+            by="ada",
+            studies=1,
+            created_at=NOON - timedelta(hours=1),
+        ),
+    )
+    taken = _forwarder(api)
+    bulk = api.post("/deliveries/bulk", _body(), status=202)
+    wait_for(lambda: len(taken) == 1, "the next one's command")
+    assert _progress(api, bulk)["reason"] is None
+    ended = api.get("/deliveries/bulk/old")
+    assert ended["finished_at"]
+    assert "not understood" in ended["reason"]
+
+
+def test_a_bulk_that_is_cancelled_asks_for_no_more(api: Api) -> None:
+    api.post("/destinations", a_destination())
+    api.add(_complete(1))
+    first = api.post("/deliveries/bulk", _body(), status=202)
+    cancelled = api.post(f"/deliveries/bulk/{first['id']}/cancel", status=200)
+    assert (cancelled["asked"], cancelled["reason"]) == (0, "Cancelled by admin")
+    taken = _forwarder(api)
+    second = api.post("/deliveries/bulk", _body(only_missing=False), status=202)
+    wait_for(lambda: _progress(api, second)["finished_at"], "the second")
+    wait_for(lambda: taken, "its command")
+    assert [each["only_missing"] for each in taken] == [False]
+    api.post(f"/deliveries/bulk/{first['id']}/cancel", status=409)
+    api.post("/deliveries/bulk/none/cancel", status=404)
 
 
 def test_a_bulk_that_makes_no_sense_is_refused(api: Api) -> None:
