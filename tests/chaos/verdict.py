@@ -48,10 +48,13 @@ class Verdict:
 
 
 def unrest(router: ChaosRouter, database: Database) -> str:
-    """What the router has still to do, as a sentence; empty once it is at rest."""
+    """What the router has still to do, as a sentence; empty once it is at rest.
+
+    Asked in the order in which it is done: the history is written last.
+    """
     if spooled := spool(router.data):
         return f"{len(spooled)} files are in the spool: {spooled[:3]}"
-    return _unrest_of_rows(database) or _unrest_of_studies(router)
+    return _unrest_of_studies(router) or _unrest_of_rows(database)
 
 
 def _unrest_of_rows(database: Database) -> str:
