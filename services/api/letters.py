@@ -3,10 +3,10 @@
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
 from dicom_router.bus import Queue, revived
-from dicom_router.errors import Unprocessable
+from dicom_router.errors import Unavailable, Unprocessable
 from dicom_router.events import (
     DeliveryDue,
     DeliveryRetry,
@@ -16,12 +16,15 @@ from dicom_router.events import (
     message,
     payload_of,
 )
+from dicom_router.log import Log, get_logger
 from services.api.context import Context
 from services.api.oldest import first_failed_at
 from services.api.paging import Cursor
 from services.api.queries import queues as queries
 
 ORDER = "first-failed"
+
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +124,26 @@ class Replay:
         identity, now = uuid.uuid4().hex, self.context.clock()
         command = DeliveryRetry(delivery_id=letter.delivery_id, by=self.by, at=now)
         return [message(command, id=identity, source=self.context.source, time=now)]
+
+
+def take_away(context: Context, queue: Queue, delivery_id: str, asked_at: datetime) -> None:
+    """Drop the letter of a delivery that is tried again; it stays if the broker is away.
+
+    None that was written since: a second's worth is left alone, since AMQP counts in seconds.
+    """
+    before = asked_at.replace(microsecond=0)
+
+    def become(letters: Sequence[Message]) -> list[list[Message] | None]:
+        return [
+            [] if each.time < before and _is_about(each, delivery_id) else None for each in letters
+        ]
+
+    try:
+        context.bus.replay(queue, become)
+    except Unavailable as error:
+        log.warning(Log.TASK_WAITING, task="dead letter", why=str(error))
+
+
+def _is_about(letter: Message, delivery_id: str) -> bool:
+    payload = _payload(letter)
+    return isinstance(payload, DeliveryDue) and payload.delivery_id == delivery_id

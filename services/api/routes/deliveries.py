@@ -11,8 +11,10 @@ from dicom_router.log import Log, get_logger
 from dicom_router.models import BY_DELETION, OPEN_DELIVERY_STATES, DeliveryState
 from dicom_router.models import BulkForward as BulkRow
 from dicom_router.models import Delivery as DeliveryRow
+from dicom_router.queues import delivery_queue
 from services.api import views
 from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
+from services.api.letters import take_away
 from services.api.paging import next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import bulk, decisions, destinations
@@ -123,7 +125,10 @@ def _progress(row: BulkRow | None, bulk_id: str) -> BulkProgress:
 
 @router.post("/{delivery_id}/retry", status_code=202, summary="Try a delivery again now")
 def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
-    """Whatever it waits for; what has failed or was cancelled begins anew."""
+    """Whatever it waits for; what has failed or was cancelled begins anew.
+
+    The dead letter of one that has failed goes.
+    """
     with api.change() as change:
         found = queries.delivery(change.session, delivery_id)
         if found is None:
@@ -142,6 +147,8 @@ def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
             )
         command = DeliveryRetry(delivery_id=delivery_id, by=who.name, at=change.now)
         change.tell(command)
+    if found.state == DeliveryState.FAILED:
+        take_away(api, delivery_queue(found.destination), delivery_id, change.now)
     return Accepted(id=delivery_id, command=command.name)
 
 

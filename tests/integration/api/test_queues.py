@@ -193,6 +193,21 @@ def test_a_failed_delivery_s_letter_has_it_tried_again_and_others_are_dropped(ap
     assert letters(api, queue) == []
 
 
+def test_to_try_a_delivery_again_takes_its_letter_away_and_no_other(api: Api) -> None:
+    api.post("/destinations", a_destination())
+    api.command()  # destination-changed
+    api.add(a_study(), *(a_delivery(each, state="failed") for each in ("d1", "d2")))
+    queue = delivery_queue("pacs")
+    for each in ("d1", "d2"):
+        bury(api, queue, DeliveryDue(delivery_id=each, study_uid="1.2.3"), f"m-{each}")
+    api.post("/deliveries/d1/retry", status=202)
+    assert len(letters(api, queue)) == 2, "it may have failed again since it was asked for"
+    api.now[0] += timedelta(seconds=1)
+    api.post("/deliveries/d1/retry", status=202)
+    assert [each["delivery_id"] for each in letters(api, queue)] == ["d2"]
+    assert api.command().routing_key == "delivery-retry"
+
+
 def test_a_study_s_letters_go_back_to_work_from_all_queues(api: Api) -> None:
     api.add(a_study("1.2.3"), a_receipt("r1", "1.2.3"))
     bury(api, STUDY_COMPLETE, complete("1.2.3"), "m1")
