@@ -15,6 +15,8 @@ from dicom_router.models import Study
 CONFLICT = "identity-conflict"
 
 _MOST_NAMED = 5  # of the other IDs, in the text that calls for attention
+_MOST_KEPT = 100  # other IDs: a sender that gives each image one of its own tells nothing by more
+AND_MORE = "and more"
 _UNKNOWN = "UNKNOWN"  # what an earlier version wrote where there was no PatientID
 
 log = get_logger()
@@ -35,7 +37,11 @@ def check_identity(
     if not own or (study.taken_over and own == _UNKNOWN):
         study.patient_id = found
         return True
-    study.other_patient_ids = [*study.other_patient_ids, found]
+    if AND_MORE not in study.other_patient_ids:
+        kept = [*study.other_patient_ids, found]
+        study.other_patient_ids = [*kept, AND_MORE] if len(kept) == _MOST_KEPT else kept
+    elif study.held or (study.needs_attention and not hold):
+        return False  # whether it came before is not known: told again once a person has looked
     log.warning(Log.IDENTITY_CONFLICT, study_uid=study.study_uid, receipt_id=receipt_id, held=hold)
     text = f"The study is of PatientID {own!r}, and an image came with PatientID {found!r}"
     note(
@@ -57,8 +63,10 @@ def check_identity(
 
 
 def _summary(own: str, others: list[str]) -> str:
-    named = ", ".join(repr(each) for each in others[-_MOST_NAMED:])
-    more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+    ids = [each for each in others if each != AND_MORE]
+    named = ", ".join(repr(each) for each in ids[-_MOST_NAMED:])
+    more = f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+    more += " or yet more" if len(ids) < len(others) else ""
     return (
         f"The study is of PatientID {own!r}, but images came with {named}{more}: see whether they "
         "are of the same patient"

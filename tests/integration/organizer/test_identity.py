@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from dicom_router.ledger import attention_paid, lock_study, refresh_state
 from dicom_router.models import StudyState, TimelineEntry
 from dicom_router.part10 import FileMeta, encode_file_meta
-from services.organizer.identity import CONFLICT
+from services.organizer.identity import AND_MORE, CONFLICT
 from services.organizer.intake import Intake
 from services.organizer.takeover import Takeover
 from tests.integration.organizer.conftest import Bench
@@ -132,6 +132,21 @@ def test_after_a_release_the_same_id_does_not_hold_again_and_another_does(bench:
     receive(bench, study, "P003", hold=True)
     row = bench.study(study)
     assert (row.held, row.needs_attention) == (True, True)
+
+
+def test_so_many_patient_ids_are_kept_and_another_still_holds_after_a_release(
+    bench: Bench,
+) -> None:
+    study = str(generate_uid())
+    receive(bench, study, *(f"P{number:03}" for number in range(104)), hold=True)
+    row = bench.study(study)
+    assert row.other_patient_ids == [*(f"P{number:03}" for number in range(1, 101)), AND_MORE]
+    assert row.attention[0]["text"].count("and 95 more or yet more") == 1
+    assert len(timeline(bench, study, CONFLICT)) == 100
+    release(bench, study)
+    receive(bench, study, "P999", hold=True)
+    row = bench.study(study)
+    assert (row.held, row.needs_attention, len(row.other_patient_ids)) == (True, True, 101)
 
 
 def test_an_image_that_replaces_another_counts_as_well(bench: Bench) -> None:
