@@ -203,6 +203,12 @@ def studies_of_receipts(session: Session, receipt_ids: Collection[str]) -> set[s
     return {uid for uid in rows if uid is not None}
 
 
+def assigned_of(session: Session, study_uid: str) -> Sequence[Receipt]:
+    """The receipts of a study that are on their way into its folder."""
+    mine = Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ASSIGNED
+    return session.scalars(select(Receipt).where(*mine)).all()
+
+
 def current_instances(
     session: Session, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Receipt]:

@@ -3,7 +3,7 @@
 | left behind | what is done | when |
 |---|---|---|
 | a file in the spool that nobody announced | taken in | start, reconnect, minute |
-| a receipt that was assigned, never moved | moved, or told of | start, reconnect, minute |
+| a receipt that was assigned, never moved | moved, or `nowhere` | start, reconnect, minute |
 | a loose file that was claimed, never copied | taken in | minute |
 | a temporary file nobody writes to (a receiver sees to its own) | removed | minute |
 | a file in quarantine without a row | recorded with its reason | start, reconnect |
@@ -31,6 +31,7 @@ from services.organizer.announcement import announcement
 from services.organizer.folders import Folders
 from services.organizer.intake import Intake
 from services.organizer.loose import LooseFiles
+from services.organizer.nowhere import Nowhere
 
 # A receiver announces at once: what is older than this has lost its message.
 ANNOUNCED_WITHIN = timedelta(seconds=60)
@@ -55,6 +56,7 @@ class Sweep:
         self._archive, self._database, self._intake = archive, database, intake
         self._loose, self._clock = loose, clock
         self.folders = Folders(archive, database, self._take_in_files, clock)
+        self._nowhere = Nowhere(database, clock)
         self._everything = threading.Event()  # take in whatever is there, however fresh
         self._everything.set()
         self.swept = threading.Event()
@@ -137,28 +139,33 @@ class Sweep:
     def _finish_stranded(self, now: datetime, fresh: timedelta) -> int:
         """Move receipts whose mover was stopped; those whose file is nowhere are told of."""
         finished, after = 0, ""
+        missing: list[str] = []
         while True:
             with self._database.read() as session:
                 stranded = queries.stranded_receipts(session, now, fresh, after, _BATCH)
             if not stranded:
-                return finished
+                break
             after = stranded[-1]
-            finished += self._finish(stranded)
+            finished += self._finish(stranded, missing)
+        self._nowhere.look(missing)
+        return finished
 
-    def _finish(self, receipt_ids: Sequence[str]) -> int:
-        """Finish receipts; one that can't be must not keep the others from it."""
+    def _finish(self, receipt_ids: Sequence[str], missing: list[str]) -> int:
+        """Finish receipts; one that can't be must not keep the others from it.
+
+        Those whose file is nowhere are added to `missing`.
+        """
         try:
-            missing = self._intake.finish(receipt_ids)
+            not_found = self._intake.finish(receipt_ids)
         except Unavailable:
             raise
         except Exception:  # told with its receipt, and tried in the next sweep
             if len(receipt_ids) > 1:
-                return sum(self._finish([each]) for each in receipt_ids)
+                return sum(self._finish([each], missing) for each in receipt_ids)
             log.exception(Log.TASK_FAILED, task="sweep", receipt_id=receipt_ids[0])
             return 0
-        if missing:
-            log.warning(Log.INSTANCE_MISSING, receipt_ids=missing[:10], count=len(missing))
-        return len(receipt_ids) - len(missing)
+        missing += not_found
+        return len(receipt_ids) - len(not_found)
 
     def _record_quarantined(self) -> int:
         """Have a row for all that is in quarantine, whatever a crash or a person has left there."""

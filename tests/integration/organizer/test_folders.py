@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import delete, select
+from structlog.testing import capture_logs
 
 from dicom_router.archive import DiskTrouble
 from dicom_router.models import Receipt, ReceiptState, Series, Study, StudyState, TimelineEntry
@@ -140,6 +141,36 @@ def test_a_missing_file_is_told_once_and_taken_back_when_it_is_there_again(bench
     path.rename(aside)
     next_round(bench)
     assert bench.study(study).needs_attention
+
+
+def test_an_image_that_is_nowhere_calls_for_attention_after_an_hour_and_heals(
+    bench: Bench,
+) -> None:
+    study, uid = str(generate_uid()), str(generate_uid())
+    organized(bench, study, generate_uid())
+    lost = bench.scanner("b" * 16).store(data_set(StudyInstanceUID=study, SOPInstanceUID=uid), uid)
+    bench.intake._assign([r for r in [bench.intake._inspect(lost)] if r])
+    path = bench.archive.path(lost.spool_path)
+    aside = path.rename(bench.archive.root / "aside")
+    bench.clock.forward(hours=24)
+    with capture_logs() as lines:
+        for _ in range(59):
+            bench.sweep.run()
+            bench.clock.forward(minutes=1)
+    assert [line["event"] for line in lines] == ["instance.missing"]
+    assert not bench.study(study).needs_attention
+    for _ in range(2):
+        bench.clock.forward(minutes=1)
+        bench.sweep.run()
+    next_round(bench)
+    (item,) = bench.study(study).attention
+    assert item["kind"] == "nowhere"
+    (text,) = notes(bench, study, "nowhere")
+    assert f"1 image was ({uid}) received" in text
+    assert bench.receipts()[lost.receipt_id].state == ReceiptState.ASSIGNED
+    aside.rename(path)
+    bench.sweep.run()
+    assert bench.receipts()[lost.receipt_id].state == ReceiptState.ORGANIZED
 
 
 def test_a_folder_that_a_person_removed_after_sending_is_only_noted(bench: Bench) -> None:
