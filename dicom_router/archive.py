@@ -394,6 +394,15 @@ class Archive:
             (self.root / folder).mkdir(exist_ok=True)
             source.rename(target)
 
+    def put_back(self, path: Path, came_from: str) -> bool:
+        """Move a file back into the spool, durable; False if it did not come from there."""
+        target = self.path(came_from)
+        if not target.is_relative_to(self.root / SPOOL):
+            return False
+        path.rename(target)
+        self.flush([path.parent, target.parent])
+        return True
+
     def study_file(self, folder: str, name: str) -> Path:
         """The path of a file in a study's folder."""
         return self.root / folder / name

@@ -52,6 +52,7 @@ class _Moves:
     """What the moves of one batch leave to flush and to tell."""
 
     folders: set[Path] = field(default_factory=set)
+    duplicates: list[Path] = field(default_factory=list)  # to be removed once it is recorded
     missing: list[str] = field(default_factory=list)
     active: set[str] = field(default_factory=set)  # studies that something changed at
 
@@ -117,6 +118,8 @@ class Intake:
             queries.derive_counts(session, studies)
             for study_uid in moves.active:
                 refresh_state(session, studies[study_uid], self._clock())
+        for path in moves.duplicates:  # not before: without the record they may be all there is
+            path.unlink(missing_ok=True)
         return moves.missing
 
     def _revive(
@@ -294,7 +297,7 @@ class Intake:
                 if receipt.receipt_id in receipt_ids:
                     moves.missing.append(receipt.receipt_id)
                 continue
-            if placing is not Placing.NOTE:
+            if receipt.state == ReceiptState.ORGANIZED:
                 current[key] = receipt
             if self._identify(session, receipt, study):
                 moves.active.add(study.study_uid)
@@ -324,12 +327,12 @@ class Intake:
         """Do what was decided with one receipt; False if its file is nowhere."""
         now = self._clock()
         if placing is Placing.NOTE:
-            self._drop(receipt, moves)
+            moves.duplicates.append(self._archive.path(receipt.spool_path))
             _end(receipt, ReceiptState.DUPLICATE, now)
             receipt.on_disk = False
             receipt.revision = None if study.receiving else study.revision
         elif not is_at_hand(self._archive, receipt, study):
-            return False
+            return self._was_superseded(session, receipt, study)
         else:
             if placing is Placing.SUPERSEDE and older is not None:
                 self._supersede(session, older, receipt, study, moves)
@@ -383,20 +386,31 @@ class Intake:
             self._archive.study_file(study.folder, older.file_name).unlink(missing_ok=True)
 
     def _clear_the_way(self, session: Session, receipt: Receipt, study: Study) -> None:
-        """Set aside a file that no row knows but that has the name this one needs."""
+        """Set aside a file that no row knows but that has the name this one needs.
+
+        One that was moved and not recorded, and is newer, goes back to where it came from.
+        """
         target = self._archive.study_file(study.folder, receipt.file_name or "")
-        if self._archive.receipt_in(target) not in (None, receipt.receipt_id):
+        found = self._archive.receipt_in(target)
+        if found not in (None, receipt.receipt_id):
+            came_from = queries.spool_path_of_assigned(session, found or "")
+            if came_from and self._archive.put_back(target, came_from):
+                return
             why = f"it was in the folder under the name of {receipt.receipt_id}, unknown"
             aside = self._archive.quarantine(target, f"{receipt.receipt_id}-before.dcm", why)
             if not is_plain_file(self._archive.path(aside)):
                 return  # a link or a folder, of which there is nothing to tell
             self._insert_set_aside(session, [self._aside(aside, why)])
 
-    def _drop(self, receipt: Receipt, moves: _Moves) -> None:
-        """Remove a duplicate's file."""
-        source = self._archive.path(receipt.spool_path)
-        source.unlink(missing_ok=True)
-        moves.folders.add(source.parent)
+    def _was_superseded(self, session: Session, receipt: Receipt, study: Study) -> bool:
+        """Whether newer bytes pushed this file aside, which was not recorded; if so, record it."""
+        aside = self._archive.quarantined(f"{receipt.receipt_id}.dcm")
+        if aside is None:
+            return False
+        receipt.file_name, receipt.reason = aside
+        _end(receipt, ReceiptState.SUPERSEDED, self._clock())
+        self._note_superseded(session, receipt, study)
+        return True
 
     def _supersede(
         self, session: Session, older: Receipt, newer: Receipt, study: Study, moves: _Moves
@@ -414,6 +428,9 @@ class Intake:
         older.file_name = aside[0] if aside else None
         older.reason = why
         moves.folders.add(target.parent)
+        self._note_superseded(session, older, study)
+
+    def _note_superseded(self, session: Session, older: Receipt, study: Study) -> None:
         note(
             session,
             study.study_uid,
@@ -422,7 +439,6 @@ class Intake:
             f"Instance {older.sop_instance_uid} came again with other bytes: the newest is in the "
             "folder and will be sent, the older is in quarantine",
             sop_instance_uid=older.sop_instance_uid,
-            receipt_id=newer.receipt_id,
             superseded_receipt_id=older.receipt_id,
         )
 

@@ -209,6 +209,15 @@ def assigned_of(session: Session, study_uid: str) -> Sequence[Receipt]:
     return session.scalars(select(Receipt).where(*mine)).all()
 
 
+def spool_path_of_assigned(session: Session, receipt_id: str) -> str | None:
+    """Where the file of a receipt was that is assigned and not recorded; None if it is not so."""
+    return session.scalar(
+        select(Receipt.spool_path).where(
+            Receipt.receipt_id == receipt_id, Receipt.state == ReceiptState.ASSIGNED
+        )
+    )
+
+
 def current_instances(
     session: Session, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Receipt]:

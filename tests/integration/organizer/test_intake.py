@@ -11,6 +11,7 @@ from pydicom.uid import generate_uid
 
 from dicom_router.archive import WrongFolder
 from dicom_router.errors import TryAgain
+from dicom_router.ledger import lock_studies
 from dicom_router.models import Receipt, ReceiptState, StudyState
 from tests.integration.organizer.conftest import Bench
 from tests.support.instances import data_set
@@ -176,6 +177,43 @@ def test_an_image_that_was_moved_before_a_crash_is_recorded_before_newer_bytes_c
         newer.receipt_id: ReceiptState.ORGANIZED,
     }
     assert bench.aside().keys() == {f"{first.receipt_id}.dcm"}
+
+
+@pytest.mark.parametrize("versions", ["AB", "AAB", "ABA", "ABC", "ABB", "ABAB"])
+def test_several_versions_whose_moves_were_not_recorded_end_as_if_they_had_been(
+    bench: Bench, versions: str
+) -> None:
+    study, uid, scanner = generate_uid(), generate_uid(), bench.scanner()
+    made = {
+        version: data_set(StudyInstanceUID=study, SeriesInstanceUID="1.2", StudyDescription=version)
+        for version in set(versions)
+    }
+    events = [scanner.store(made[version], uid) for version in versions]
+    ids = [each.receipt_id for each in events]
+    bench.intake._assign([r for r in map(bench.intake._inspect, events) if r])
+    with bench.database.write() as session:
+        bench.intake._move(session, lock_studies(session, [study]), ids)
+        session.rollback()  # as if the database had gone away before the commit
+
+    bench.sweep.run()
+
+    receipts = bench.receipts()
+    states = [receipts[receipt_id].state for receipt_id in ids]
+    assert states[-1] == ReceiptState.ORGANIZED or versions[-1] == versions[-2]
+    assert states.count(ReceiptState.ORGANIZED) == 1
+    assert set(states) <= {
+        ReceiptState.ORGANIZED,
+        ReceiptState.SUPERSEDED,
+        ReceiptState.DUPLICATE,
+    }
+    (content,) = bench.files().values()
+    assert content.endswith(made[versions[-1]])
+    for receipt_id, state in zip(ids, states, strict=True):
+        if state == ReceiptState.SUPERSEDED:
+            row = receipts[receipt_id]
+            kept = bench.archive.path(str(row.file_name)).read_bytes()
+            assert kept.endswith(made[versions[ids.index(receipt_id)]])
+    assert bench.spooled() == []
 
 
 def test_a_crash_in_the_middle_of_superseding_is_made_up_for(bench: Bench) -> None:
