@@ -57,7 +57,7 @@ def test_a_full_disk_refuses_with_a700_and_takes_images_again_once_there_is_room
             lambda: f"the second study to be sent\n{router.log()}",
         )
         assert disk_check(router)["status"] != "fail"
-        assert left(disk) == []
+        wait_for(lambda: left(disk) == [], lambda: f"{left(disk)} to be deleted")
     assert sorted(pacs.has()) == sorted(file.sop_instance_uid for file in before + after)
     figure(f"limit {LEAST_FREE_BYTES >> 20} MiB: {check['detail']}")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from dicom_router.events import Message
+from dicom_router.events import ForwardRequested, Message
 from dicom_router.models import BulkForward, Study
 from dicom_router.queues import FORWARDER_COMMANDS
 from tests.integration.api.conftest import NOON, Api, a_destination, a_study, data_of
@@ -22,11 +22,11 @@ def _body(**values: Any) -> dict[str, Any]:
 
 
 def _forwarder(api: Api) -> list[dict[str, Any]]:
-    """Takes the forwarders' commands from now on."""
+    """Takes the forwarders' commands from now on; those to send studies are kept."""
     taken: list[dict[str, Any]] = []
 
     def take(messages: Sequence[Message]) -> None:
-        taken.extend(data_of(each) for each in messages)
+        taken.extend(data_of(m) for m in messages if m.type == ForwardRequested.type_name())
 
     api.bus.consume(FORWARDER_COMMANDS, take)
     return taken

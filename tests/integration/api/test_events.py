@@ -59,7 +59,7 @@ def test_a_follower_is_told_of_what_happens_from_now_on(api: Api) -> None:
         assert first.next().data["data"]["study_uid"] == "1.1"
         with following(api) as second:
             assert second.answer.headers["content-type"].startswith("text/event-stream")
-            assert second.answer.headers["cache-control"] == "no-cache"
+            assert second.answer.headers["cache-control"] == "no-store"
             event_id = api.publish(complete("1.2"), modality="CT")
             told = second.next()
             assert first.next() == told
