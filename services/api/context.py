@@ -1,5 +1,6 @@
 """What the routes use: made once by `__main__`, handed to each by FastAPI's dependencies."""
 
+import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dicom_router.bus import Bus
 from dicom_router.database import Database
 from dicom_router.dimse import StopSignal
 from dicom_router.events import Payload, message
+from dicom_router.ledger import SEEN_WITHIN_SECONDS
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.settings import Settings
 from dicom_router.tls import TlsFiles
@@ -59,6 +61,18 @@ class Context:
         with self.database.write() as session:
             yield Change(session, self.source, self.clock())
         self.relay.wake()
+
+    @contextmanager
+    def forbidding(self) -> Iterator["Change"]:
+        """As `change`, for one after which less may go out: over when at most the image in hand is.
+
+        A forwarder looks at the database before each image, unless it did so a moment ago, and
+        tells nobody when it has. So what is waited for is the age that its last look may have.
+        Routes that use this are run in a thread of their own, never in the event loop.
+        """
+        with self.change() as change:
+            yield change
+        time.sleep(SEEN_WITHIN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class Listener:
             connection.close()
             ours.close()
             log.error(Log.ASSOCIATION_REJECTED, why=str(error))  # noqa: TRY400 - says it all
-            time.sleep(_ACCEPT_PAUSE_SECONDS)
+            time.sleep(_ACCEPT_PAUSE_SECONDS)  # or it would spin until one is to be had
 
     def _make_room(self) -> None:
         """Close the oldest connection without an association if there are too many of them.

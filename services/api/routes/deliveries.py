@@ -1,12 +1,10 @@
 """/deliveries: what destinations are owed."""
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from dicom_router.events import DeliveryRetry, ForwardRequested
-from dicom_router.ledger import SEEN_WITHIN_SECONDS
 from dicom_router.log import Log, get_logger
 from dicom_router.models import BY_DELETION, OPEN_DELIVERY_STATES, DeliveryState
 from dicom_router.models import BulkForward as BulkRow
@@ -158,7 +156,7 @@ def cancel_delivery(api: Api, who: Operator, delivery_id: str) -> Delivery:
 
     It has taken effect when this answers.
     """
-    with api.change() as change:
+    with api.forbidding() as change:
         locked = queries.lock_delivery(change.session, delivery_id)
         if locked is None:
             raise _unknown(delivery_id)
@@ -167,9 +165,7 @@ def cancel_delivery(api: Api, who: Operator, delivery_id: str) -> Delivery:
         # Later than any request that came before its lock.
         decisions.cancel(change.session, study, row, who.name, api.clock())
         (counted,) = queries.counted(change.session, [row])
-        shown = views.delivery(counted)
-    time.sleep(SEEN_WITHIN_SECONDS)
-    return shown
+        return views.delivery(counted)
 
 
 def _require(row: DeliveryRow, states: tuple[DeliveryState, ...], what: str) -> None:

@@ -4,12 +4,10 @@ To hold and to delete are answered once every forwarder must have seen it: what 
 image in hand at most.
 """
 
-import time
-
 from fastapi import APIRouter
 
 from dicom_router.events import ForwardRequested, StudyDelete, StudyRelease
-from dicom_router.ledger import SEEN_WITHIN_SECONDS, lock_study
+from dicom_router.ledger import lock_study
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study as StudyRow
 from services.api.context import Admin, Api, Operator
@@ -51,7 +49,7 @@ def hold_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecisio
 
     It has taken effect when this answers. What is still received is organized as ever.
     """
-    with api.change() as change:
+    with api.forbidding() as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
             raise Problem(409, "This study was deleted: nothing of it goes out any more.")
@@ -59,7 +57,6 @@ def hold_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecisio
             raise Problem(409, f"This study is held already: {study.hold_reason}")
         decisions.hold(change.session, study, who.name, given.reason, change.now)
         shown = shown_study(change.session, study)
-    time.sleep(SEEN_WITHIN_SECONDS)
     log.info(Log.STUDY_HELD, study_uid=study_uid, by=who.name)
     return shown
 
@@ -87,7 +84,7 @@ def delete_study(api: Api, who: Admin, study_uid: StudyUid, given: StudyDecision
 
     The history stays and says so. A new image brings the study back, with what is new only.
     """
-    with api.change() as change:
+    with api.forbidding() as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
             raise Problem(409, f"This study was deleted already, by {study.deleted_by}.")
@@ -96,7 +93,6 @@ def delete_study(api: Api, who: Admin, study_uid: StudyUid, given: StudyDecision
         cancelled = decisions.delete(change.session, study, who.name, given.reason, change.now)
         change.tell(StudyDelete(study_uid=study_uid, by=who.name))
         shown = shown_study(change.session, study)
-    time.sleep(SEEN_WITHIN_SECONDS)
     log.info(Log.STUDY_DISCARDED, study_uid=study_uid, by=who.name, cancelled=cancelled)
     return shown
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from dicom_router.bus import Binding, Queue
 from dicom_router.bus.memory import MemoryBus
 from dicom_router.database import Database
-from dicom_router.events import COMMANDS_EXCHANGE, Message, Payload, message
+from dicom_router.events import COMMANDS_EXCHANGE, Message, Payload, StudyComplete, message
 from dicom_router.models import Base, Delivery, Study
 from dicom_router.settings import Settings
 from infra.ports import free_port
@@ -175,3 +175,17 @@ def a_destination(**values: Any) -> dict[str, Any]:
 def data_of(received: Message) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(received.body)["data"]
     return data
+
+
+def complete(study_uid: str) -> StudyComplete:
+    """That a study has come to rest."""
+    return StudyComplete(
+        study_uid=study_uid,
+        accession_number="",
+        modalities=["CT"],
+        calling_ae_titles=["CT1"],
+        revision=1,
+        image_count=1,
+        new_instances=1,
+        evidence={},
+    )

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from dicom_router.database import Database
-from dicom_router.events import DestinationUp, StudyComplete, message
+from dicom_router.events import DestinationUp, message
 from dicom_router.models import RecordedEvent
 from services.api.feed import Feed
 from services.api.handlers import Recorder
-from tests.integration.api.conftest import NOON, Api
+from tests.integration.api.conftest import NOON, Api, complete
 
 
 @dataclass(frozen=True)
@@ -171,19 +171,6 @@ def test_events_are_forgotten_after_a_week_but_for_the_newest(api: Api) -> None:
     api.now[0] = NOON + timedelta(days=70)
     recorder.prune()
     assert [each["id"] for each in api.get("/events")["items"]] == [10]
-
-
-def complete(uid: str) -> StudyComplete:
-    return StudyComplete(
-        study_uid=uid,
-        accession_number="",
-        modalities=["CT"],
-        calling_ae_titles=["CT1"],
-        revision=1,
-        image_count=1,
-        new_instances=1,
-        evidence={},
-    )
 
 
 def _recorded(number: int) -> RecordedEvent:

@@ -13,13 +13,12 @@ from dicom_router.events import (
     DeliveryRetry,
     InstanceStored,
     Payload,
-    StudyComplete,
     expect,
     message,
 )
 from dicom_router.models import Receipt
 from dicom_router.queues import INTAKE, STUDY_COMPLETE, delivery_queue
-from tests.integration.api.conftest import NOON, Api, a_delivery, a_destination, a_study
+from tests.integration.api.conftest import NOON, Api, a_delivery, a_destination, a_study, complete
 
 LATER = NOON + timedelta(hours=1)
 
@@ -31,19 +30,6 @@ def bury(api: Api, queue: Queue, payload: Payload, letter_id: str, **headers: An
     said = {"x-attempt": 4, "x-last-error": "TryAgain: no luck", "x-queue": queue.name, **headers}
     said.setdefault("x-first-failed-at", NOON.isoformat())
     api.bus.publish(replace(made, headers=said)).result(5)
-
-
-def complete(study_uid: str) -> StudyComplete:
-    return StudyComplete(
-        study_uid=study_uid,
-        accession_number="",
-        modalities=["CT"],
-        calling_ae_titles=["CT1"],
-        revision=1,
-        image_count=1,
-        new_instances=1,
-        evidence={},
-    )
 
 
 def stored(receipt_id: str) -> InstanceStored:
