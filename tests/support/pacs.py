@@ -57,6 +57,7 @@ class Pacs:
         self._pause = threading.Event()  # never set
         self._lock = threading.Lock()
         self._ae: AE | None = None
+        self._server: Any = None
 
     def __enter__(self) -> Self:
         self.up()
@@ -71,7 +72,7 @@ class Pacs:
         ae = AE(ae_title=self.ae_title)
         ae.maximum_associations = 50
         ae.add_supported_context(VERIFICATION)
-        ae.start_server(
+        self._server = ae.start_server(
             ("127.0.0.1", self.port),
             block=False,
             evt_handlers=[
@@ -86,9 +87,11 @@ class Pacs:
         """Stop listening and cut every association."""
         ae, self._ae = self._ae, None
         if ae is not None:
+            # Not ae.shutdown(): its A-ABORT is an error in a thread of pynetdicom's when the
+            # association is just ending by itself.
+            self._server.shutdown()
             for association in ae.active_associations:
                 _cut(association, b"")
-            ae.shutdown()
 
     @property
     def is_up(self) -> bool:
