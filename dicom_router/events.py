@@ -335,6 +335,18 @@ class DeliveryDue(Payload):
     study_uid: str
 
 
+class LogLine(Payload):
+    """A line of a service's log, for whoever looks now; travels on `dicom.logs`, transient."""
+
+    name: ClassVar[str] = "log"
+    service: str
+    host: str
+    pid: int
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    event: str  # a name of `dicom_router.log.Log`
+    fields: dict[str, Any]
+
+
 COMMAND_TYPES: tuple[type[Payload], ...] = (
     AssociationRejected,
     DestinationChanged,
@@ -348,7 +360,8 @@ COMMAND_TYPES: tuple[type[Payload], ...] = (
     DeliveryDue,
 )
 
-_BY_TYPE = {each.type_name(): each for each in (*EVENT_TYPES, *COMMAND_TYPES)}
+_TYPES: tuple[type[Payload], ...] = (*EVENT_TYPES, *COMMAND_TYPES, LogLine)
+_BY_TYPE = {each.type_name(): each for each in _TYPES}
 _P = TypeVar("_P", bound=Payload)
 
 

@@ -73,6 +73,9 @@ class Log(StrEnum):
     DESTINATION_NONE = "destination.none"
     SENDERS_REGISTERED = "senders.registered"
 
+    LOGS_DROPPED = "logs.dropped"
+    LIBRARY_WARNED = "library.warned"
+
     REQUEST_FAILED = "request.failed"
     ACCESS_LOCKED = "access.locked"
 

@@ -14,6 +14,7 @@ from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError, RouterError, Unavailable
 from dicom_router.log import Log, configure_logging, get_logger
+from dicom_router.log_publisher import publishing_logs
 from dicom_router.migrations import require_current
 from dicom_router.retry import backoff
 from dicom_router.settings import Settings, ignored_variables, load_settings
@@ -61,9 +62,10 @@ def run(name: str, build: Callable[[Settings, Database, Bus], Service]) -> int:
             wait_for_schema(database, stopping)
         bus = RabbitBus(settings.broker, name=instance_name(name))
         try:
-            service = build(settings, database, bus)
-            if when_available(name, service.start, stopping):
-                _until_stopped(name, service, stopping)
+            with publishing_logs(bus, name):
+                service = build(settings, database, bus)
+                if when_available(name, service.start, stopping):
+                    _until_stopped(name, service, stopping)
         finally:
             bus.close(timeout=2.0)
             database.close()

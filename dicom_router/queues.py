@@ -7,6 +7,7 @@ from dicom_router.bus.protocol import Binding, Queue
 from dicom_router.events import (
     COMMANDS_EXCHANGE,
     EVENTS_EXCHANGE,
+    LOGS_EXCHANGE,
     AssociationRejected,
     AssociationReleased,
     DeliveryRetry,
@@ -50,6 +51,9 @@ FORWARDER_COMMANDS = Queue(
         )
     ),
 )
+
+# Each api has one: the log lines of all services, as they come.
+LOGS = Queue("api.logs", (Binding(LOGS_EXCHANGE, "#"),), private=True)
 
 # Kept so long: a delivery that can't begin. As often as a destination that is down is probed.
 WAIT_SECONDS = 30

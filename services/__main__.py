@@ -12,6 +12,7 @@ from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError, RouterError
 from dicom_router.log import get_logger
+from dicom_router.log_publisher import publishing_logs
 from dicom_router.migrations import migrate
 from dicom_router.settings import Settings
 from services.api.__main__ import build as build_api
@@ -86,7 +87,8 @@ def _run(settings: Settings, stopping: threading.Event) -> None:
         else MemoryBus()
     )
     try:
-        process.serve("router", Router(settings, database, bus), stopping)
+        with publishing_logs(bus, "router"):
+            process.serve("router", Router(settings, database, bus), stopping)
     finally:
         bus.close(timeout=1.0)
         database.close()

@@ -11,6 +11,7 @@ from dicom_router.data_folder import establish
 from dicom_router.database import Database
 from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay
+from dicom_router.queues import LOGS
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
 from services.api.access import Access, ensure_token, has_token
@@ -19,6 +20,7 @@ from services.api.bulk import BulkForwarding
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
 from services.api.feed import Feed
 from services.api.handlers import EVENTS_QUEUE, Recorder
+from services.api.logbook import Logbook
 from services.api.oldest import OldestLetters
 from services.api.server import Server, address_of, bind
 from services.api.targets import own_default, warn_without_destination
@@ -50,12 +52,13 @@ class ApiService:
         self._ready_checks = (*ready_checks, self._not_recording)
         self._archive = Archive(settings.data_dir)
         self._feed = Feed(database)
+        self._logbook = Logbook()
         self._relay = OutboxRelay(database, bus, SERVICE)
         self._recorder = Recorder(database, self._feed, clock)
         self._recording = False
         self._tasks: tuple[Task, ...] = ()
         self._context: Context | None = None
-        self._consumer: Consumer | None = None
+        self._consumers: tuple[Consumer, ...] = ()
         self._server: Server | None = None
 
     def start(self) -> None:
@@ -72,11 +75,14 @@ class ApiService:
         except BaseException:
             listening.close()
             raise
-        self._consumer = self._bus.consume(
-            EVENTS_QUEUE,
-            self._recorder.record,
-            batch=_RECORD_BATCH,
-            on_connected=self._on_connected,
+        self._consumers = (
+            self._bus.consume(LOGS, self._logbook.record, batch=_RECORD_BATCH),
+            self._bus.consume(
+                EVENTS_QUEUE,
+                self._recorder.record,
+                batch=_RECORD_BATCH,
+                on_connected=self._on_connected,
+            ),
         )
         relay, prune = self._relay, self._recorder.prune
         bulk = BulkForwarding(context)
@@ -95,10 +101,11 @@ class ApiService:
         if self._context is not None:
             self._context.stopping.set()
         self._feed.close()
+        self._logbook.close()
         if self._server is not None:
             self._server.stop(timeout * 0.75)
-        if self._consumer is not None:
-            self._consumer.stop(timeout * 0.1)
+        for consumer in self._consumers:
+            consumer.stop(timeout * 0.05)
         for task in self._tasks:
             task.stop(timeout * 0.05)
 
@@ -121,6 +128,7 @@ class ApiService:
             access=Access(token, self._clock),
             relay=self._relay,
             feed=self._feed,
+            logbook=self._logbook,
             oldest_letters=OldestLetters(self._bus, self._clock),
             source=process.instance_name(SERVICE),
             ready_checks=self._ready_checks,

@@ -22,6 +22,7 @@ from dicom_router.settings import Settings
 from dicom_router.tls import TlsFiles
 from services.api.access import COOKIE, Access, Principal, Role, not_signed_in
 from services.api.feed import Feed
+from services.api.logbook import Logbook
 from services.api.oldest import OldestLetters
 from services.api.problems import Problem
 from services.api.queries import Session
@@ -45,6 +46,7 @@ class Context:
     access: Access
     relay: OutboxRelay
     feed: Feed
+    logbook: Logbook
     oldest_letters: OldestLetters
     source: str  # of the messages it publishes: `api@host:pid`
     ready_checks: Sequence[ReadyCheck] = ()

@@ -568,6 +568,35 @@ class RecordedEvent(BaseModel):
     event: dict[str, Any] = Field(description="The CloudEvents 1.0 envelope.")
 
 
+class LogLevel(StrEnum):
+    """How much a log line matters, in ascending order."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class LogEntry(BaseModel):
+    """A line of a service's log. It carries no patient's name or ID."""
+
+    id: str = Field(description="`Last-Event-ID` continues from there.")
+    time: AwareDatetime
+    level: LogLevel
+    service: str = Field(
+        description="receiver, organizer, forwarder or api; `router` for what they share when all "
+        "run in one process.",
+        examples=["receiver"],
+    )
+    host: str
+    pid: int
+    event: str = Field(
+        description="Its name; docs/operations.md has all of them.",
+        examples=["association.accepted"],
+    )
+    fields: dict[str, Any] = Field(examples=[{"calling_ae_title": "CT_ROOM_1"}])
+
+
 class CheckStatus(StrEnum):
     """How a check came out."""
 

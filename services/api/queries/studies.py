@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dicom_router.models import (
     Association,
+    Delivery,
     Receipt,
     ReceiptState,
     Series,
@@ -85,6 +86,13 @@ def cursor_of(study: Study, sort: str) -> Cursor:
 def study(session: Session, study_uid: str) -> Study | None:
     """One study."""
     return session.get(Study, study_uid)
+
+
+def ids_of(session: Session, study_uid: str) -> set[str]:
+    """What log lines call a study by: its UID, its associations' ids and its deliveries'."""
+    associations = select(Receipt.association_id).where(Receipt.study_uid == study_uid).distinct()
+    deliveries = select(Delivery.id).where(Delivery.study_uid == study_uid)
+    return {study_uid, *session.scalars(associations), *session.scalars(deliveries)}
 
 
 def count_needing_attention(session: Session) -> int:

@@ -1,0 +1,165 @@
+"""The newest log lines of all services, in memory: for looking back a little and for following.
+
+They come over the bus (`dicom_router.log_publisher`). They are numbered in the order in which they
+came; the numbers begin anew with each start of the api, which therefore has a name of its own.
+"""
+
+import asyncio
+import secrets
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from dicom_router.events import LogLine, Message, expect
+from services.api.schemas import LogEntry, LogLevel
+
+KEPT = 5_000  # lines, at half a kilobyte each
+HEARTBEAT_SECONDS = 15.0
+_LEVELS = list(LogLevel)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A log line, with what it is found by."""
+
+    number: int
+    entry: LogEntry
+    text: str  # all of it, in lower case
+    values: frozenset[str]  # of its fields
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines; None and empty: all."""
+
+    level: LogLevel | None = None  # at least
+    service: str = ""
+    q: str = ""
+    ids: frozenset[str] | None = None  # one of these is among the fields' values
+
+    def fits(self, line: Line) -> bool:
+        """Whether it is one of those."""
+        entry = line.entry
+        return (
+            (self.level is None or _LEVELS.index(entry.level) >= _LEVELS.index(self.level))
+            and self.service in ("", entry.service)
+            and self.q.lower() in line.text
+            and (self.ids is None or not self.ids.isdisjoint(line.values))
+        )
+
+
+class Logbook:
+    """Records from the bus's thread, tells the server's loop."""
+
+    def __init__(self, *, kept: int = KEPT, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+        self.name = secrets.token_hex(4)
+        self._heartbeat = heartbeat
+        self._lock = threading.Lock()
+        self._lines: deque[Line] = deque(maxlen=kept)
+        self._number = 0
+        self._followers: set[_Follower] = set()
+        self._closed = False
+
+    def record(self, messages: Sequence[Message]) -> None:
+        """Keep lines; `Unprocessable` for what is none."""
+        read = [(each.time, expect(each, LogLine)) for each in messages]
+        with self._lock:
+            for at, line in read:
+                self._number += 1
+                self._lines.append(self._kept(at, line))
+            followers = list(self._followers)
+        for each in followers:
+            each.tell()
+
+    def newest(self, wanted: LogFilter, before: int | None, limit: int) -> list[Line]:
+        """The newest lines that fit, the newest first."""
+        with self._lock:
+            lines = list(self._lines)
+        fitting = (
+            line
+            for line in reversed(lines)
+            if (before is None or line.number < before) and wanted.fits(line)
+        )
+        return list(islice(fitting, limit))
+
+    @property
+    def position(self) -> int:
+        """The number of the last line."""
+        return self._number
+
+    async def follow(self, after: int, wanted: LogFilter) -> AsyncIterator[Line | None]:
+        """Every line that fits after this one, as it comes; None now and then while none does."""
+        follower = _Follower(asyncio.get_running_loop())
+        with self._lock:
+            self._followers.add(follower)
+        try:
+            while not self._closed:
+                follower.news.clear()
+                lines = self._after(after)
+                for line in lines:
+                    after = line.number
+                    if wanted.fits(line):
+                        yield line
+                if lines:
+                    continue
+                try:
+                    await asyncio.wait_for(follower.news.wait(), self._heartbeat)
+                except TimeoutError:
+                    yield None
+        finally:
+            with self._lock:
+                self._followers.discard(follower)
+
+    def close(self) -> None:
+        """End all streams; from any thread."""
+        self._closed = True
+        with self._lock:
+            followers = list(self._followers)
+        for each in followers:
+            each.tell()
+
+    def _after(self, number: int) -> list[Line]:
+        with self._lock:
+            oldest = self._lines[0].number if self._lines else self._number + 1
+            return list(islice(self._lines, max(0, number + 1 - oldest), None))
+
+    def _kept(self, at: datetime, line: LogLine) -> Line:
+        entry = LogEntry(
+            id=f"{self.name}.{self._number}",
+            time=at,
+            level=LogLevel(line.level if line.level != "debug" else "info"),
+            service=line.service,
+            host=line.host,
+            pid=line.pid,
+            event=line.event,
+            fields=line.fields,
+        )
+        said = " ".join(f"{key}={value}" for key, value in line.fields.items())
+        text = f"{line.service} {line.event} {said}".lower()
+        return Line(self._number, entry, text, frozenset(_texts(line.fields.values())))
+
+
+class _Follower:
+    """One stream: its loop, and whether there may be something to read."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.news = asyncio.Event()
+
+    def tell(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
+            self._loop.call_soon_threadsafe(self.news.set)
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    """The texts among values, also those in lists."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from _texts(value)
