@@ -353,6 +353,16 @@ class Archive:
         for folder in sorted(_folders(self.root / SPOOL)):
             yield from _in_order(folder)
 
+    def spooled_bytes(self) -> int:
+        """The size of all that is in the spool, also of what is being received."""
+        total = 0
+        for folder in _folders(self.root / SPOOL):
+            with suppress(FileNotFoundError), os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):  # organized meanwhile
+                        total += entry.stat(follow_symlinks=False).st_size
+        return total
+
     def drop_temporaries(self, receiver: str) -> None:
         """Remove what a receiver was writing when it was killed; for its own start.
 

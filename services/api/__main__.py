@@ -18,6 +18,7 @@ from services.api.access import Access, ensure_token, has_token
 from services.api.app import create_app
 from services.api.bulk import BulkForwarding
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
+from services.api.disk import DiskWatch
 from services.api.feed import Feed
 from services.api.handlers import EVENTS_QUEUE, Recorder
 from services.api.logbook import Logbook
@@ -124,6 +125,7 @@ class ApiService:
             database=self._database,
             bus=self._bus,
             archive=self._archive,
+            disk=DiskWatch(self._archive, self._database, self._clock),
             clock=self._clock,
             access=Access(token, self._clock),
             relay=self._relay,

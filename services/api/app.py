@@ -27,6 +27,7 @@ from services.api.routes import (
     data_folder,
     deliveries,
     destinations,
+    disk,
     events,
     logs,
     operations,
@@ -70,6 +71,7 @@ def create_app(context: Context) -> FastAPI:
         logs,
         queues,
         quarantine,
+        disk,
         data_folder,
         operations,
     ):

@@ -10,6 +10,7 @@ from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.migrations import require_current
 from dicom_router.tls import TlsFiles, is_good_until
 from services.api.context import Context
+from services.api.disk import hours_to_full, least_free_bytes
 from services.api.queries import destinations as queries
 from services.api.queries import studies
 from services.api.schemas import Check, CheckStatus
@@ -17,7 +18,7 @@ from services.api.standing import known_queues, standing, without_consumers
 from services.api.targets import HOW_TO_SET_ONE, NO_DESTINATION
 
 _GIBIBYTE = 1 << 30
-_LEAST_FREE_BYTES = 2 * _GIBIBYTE
+_FULL_SOON_HOURS = 24
 _EXPIRES_SOON = timedelta(days=30)
 _TAKEN_UP = {
     "dicom-tls": "it is used from the next connection on",
@@ -106,16 +107,20 @@ def _disk(context: Context) -> Check:
             detail=f"The data folder can't be read: {error.strerror}",
             fix=f"See that {context.archive.root} exists and belongs to the router's user",
         )
-    least = context.settings.disk_min_free_percent
-    short = space.free_percent < least or space.free < _LEAST_FREE_BYTES
-    close = space.free_percent < 2 * least or space.free < 2 * _LEAST_FREE_BYTES
-    status = CheckStatus.FAIL if short else CheckStatus.WARN if close else CheckStatus.OK
+    least = least_free_bytes(space, context.settings)
+    short, close = space.free < least, space.free < 2 * least
+    hours = None
+    with suppress(Unavailable):  # then there is no forecast
+        hours = hours_to_full(space, least, context.disk.use().growth_per_hour)
+    soon = hours is not None and hours < _FULL_SOON_HOURS
+    status = CheckStatus.FAIL if short else CheckStatus.WARN if close or soon else CheckStatus.OK
+    forecast = f"; full in {hours:.0f} hours at the rate of the last day" if soon else ""
     return Check(
         id="disk",
         title="Disk",
         status=status,
         detail=f"{space.free / _GIBIBYTE:.1f} of {space.total / _GIBIBYTE:.1f} GiB are free"
-        + ("; images are refused (A700)" if short else ""),
+        + ("; images are refused (A700)" if short else forecast),
         fix="" if status == CheckStatus.OK else "Make room, or shorten ROUTER_RETENTION_HOURS",
     )
 

@@ -21,6 +21,7 @@ from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.settings import Settings
 from dicom_router.tls import TlsFiles
 from services.api.access import COOKIE, Access, Principal, Role, not_signed_in
+from services.api.disk import DiskWatch
 from services.api.feed import Feed
 from services.api.logbook import Logbook
 from services.api.oldest import OldestLetters
@@ -42,6 +43,7 @@ class Context:
     database: Database
     bus: Bus
     archive: Archive
+    disk: DiskWatch
     clock: Clock
     access: Access
     relay: OutboxRelay

@@ -615,6 +615,35 @@ class Check(BaseModel):
     fix: str = Field(description="Empty when there is nothing to do.")
 
 
+class Disk(BaseModel):
+    """The data folder's disk: how full, with what, and until when there is room."""
+
+    total_bytes: int
+    used_bytes: int = Field(description="By whatever is on this disk, not by the router alone.")
+    free_bytes: int
+    minimum_free_bytes: int = Field(
+        description="Below it images are refused: ROUTER_DISK_MIN_FREE_PERCENT, or 2 GiB."
+    )
+    refusing: bool = Field(description="Whether images are refused now (A700).")
+    studies_bytes: dict[str, int] = Field(
+        description="Of the studies on disk, by state: those `sent` go when room is needed.",
+        examples=[{"sent": 73400320, "forwarding": 12582912}],
+    )
+    spool_bytes: int = Field(description="Received and not yet organized.")
+    quarantine_bytes: int = Field(description="Set aside with a reason.")
+    growth_bytes_per_hour: int = Field(
+        description="What was received in the last hours, less what was deleted; negative while "
+        "it shrinks."
+    )
+    growth_window_hours: float = Field(
+        description="Over so many hours: 24, or as many as there are."
+    )
+    hours_to_full: float | None = Field(
+        description="Until images are refused, at that rate; null while it does not grow.",
+        examples=[312.5],
+    )
+
+
 class DataFolderStatus(StrEnum):
     """`missing`: there is no `.router-id`; `other`: it is not the one that the database has."""
 

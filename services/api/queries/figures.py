@@ -45,13 +45,13 @@ def destinations_down(session: Session) -> dict[str, bool]:
 
 def receipts_before(session: Session, moment: datetime) -> int:
     """How many receipts were received before a moment, by the time in their ids."""
-    query = select(func.count()).where(Receipt.receipt_id < _first_id(moment))
+    query = select(func.count()).where(Receipt.receipt_id < first_id(moment))
     return session.scalar(query) or 0
 
 
 def receipts_since(session: Session, moment: datetime) -> int:
     """How many receipts were received since a moment, by the time in their ids."""
-    query = select(func.count()).where(Receipt.receipt_id >= _first_id(moment))
+    query = select(func.count()).where(Receipt.receipt_id >= first_id(moment))
     return session.scalar(query) or 0
 
 
@@ -62,6 +62,6 @@ def files_in_quarantine(session: Session) -> int:
     return session.scalar(query) or 0
 
 
-def _first_id(moment: datetime) -> str:
+def first_id(moment: datetime) -> str:
     """What every receipt's id of this moment or later sorts after: they begin with their time."""
     return str(ReceiptId(moment, "", 0)).partition("Z")[0]
