@@ -20,6 +20,10 @@ help:  ## list the commands
 run: $(RUNTIME)  ## the whole router in one process, on SQLite and the in-process bus
 	@exec $(PYTHON) -m services
 
+.PHONY: signin
+signin: $(RUNTIME)  ## a fresh link that signs the administrator in, once
+	@exec $(PYTHON) -m services.api.signin
+
 .PHONY: demo
 demo: $(RUNTIME)  ## the router, a stand-in PACS and a real CT series through both (ARGS=--once to end then)
 	@exec $(PYTHON) -m infra.demo $(ARGS)

@@ -78,6 +78,7 @@ class Log(StrEnum):
 
     REQUEST_FAILED = "request.failed"
     ACCESS_LOCKED = "access.locked"
+    AUDIT_LOST = "audit.lost"
 
 
 def configure_logging(service: str) -> None:

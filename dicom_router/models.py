@@ -476,6 +476,90 @@ class RecordedEvent(Base):
     body: Mapped[str] = mapped_column(Text)
 
 
+class User(Base):
+    """A person who signs in with a password; the API's own, as are the next four."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    password_hash: Mapped[str] = mapped_column(String(255))  # argon2id, with its parameters
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    password_changed_at: Mapped[datetime]
+    last_signed_in_at: Mapped[datetime | None]
+
+
+class UserSession(Base):
+    """A browser that is signed in; without its row the cookie is good for nothing."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)  # no secret: cookies are signed
+    kind: Mapped[str] = mapped_column(String(16))  # of who signed in: user, token or bootstrap
+    subject: Mapped[str] = mapped_column(String(64))  # the user's name or the token's id
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    __table_args__ = (Index("ix_sessions_subject", "kind", "subject"),)
+
+
+class SigninLink(Base):
+    """A link that signs the administrator in once; the row goes when it is used."""
+
+    __tablename__ = "signin_links"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256
+    expires_at: Mapped[datetime]
+
+
+class ApiToken(Base):
+    """A token of another system; its text is shown once, when it is made."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[str] = mapped_column(String(16))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256 of 256 random bits
+    prefix: Mapped[str] = mapped_column(String(16))  # how the text begins, to recognize it
+    created_by: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]  # None: never
+    last_used_at: Mapped[datetime | None]  # to the minute
+    last_used_from: Mapped[str] = mapped_column(String(64), default="")
+
+
+class AuditEntry(Base):
+    """Somebody changed something, or looked at patients' data."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(128))  # empty: not known
+    kind: Mapped[str] = mapped_column(String(16))  # services.api.actor.Kind
+    role: Mapped[str] = mapped_column(String(16))
+    address: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(48))
+    study_uid: Mapped[str | None] = mapped_column(String(256))
+    about: Mapped[str] = mapped_column(String(256))  # a destination's name, a delivery's id, …
+    outcome: Mapped[str] = mapped_column(String(16))
+    count: Mapped[int] = mapped_column(default=1)  # looks that this row stands for
+    request_id: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        Index("ix_audit_at", "at", "id"),
+        Index("ix_audit_who", "who", "at", "id"),
+        Index("ix_audit_action", "action", "at", "id"),
+        Index("ix_audit_study", "study_uid", "at", "id"),
+    )
+
+
 class Projection(Base):
     """Which organizer wrote `.metadata.json` last; its row is the lock from read to rename."""
 

@@ -9,6 +9,7 @@ from dicom_router.archive import Archive, WrongFolder
 from dicom_router.bus import Bus, Consumer
 from dicom_router.data_folder import establish
 from dicom_router.database import Database
+from dicom_router.errors import Unavailable
 from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay
 from dicom_router.queues import LOGS
@@ -16,6 +17,7 @@ from dicom_router.settings import Settings
 from dicom_router.tasks import Task
 from services.api.access import Access, ensure_token, has_token
 from services.api.app import create_app
+from services.api.audit import FLUSH_SECONDS, Trail
 from services.api.bulk import BulkForwarding
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
 from services.api.disk import DiskWatch
@@ -54,6 +56,7 @@ class ApiService:
         self._archive = Archive(settings.data_dir)
         self._feed = Feed(database)
         self._logbook = Logbook()
+        self.trail = Trail(database, clock)
         self._relay = OutboxRelay(database, bus, SERVICE)
         self._recorder = Recorder(database, self._feed, clock)
         self._recording = False
@@ -70,7 +73,7 @@ class ApiService:
             token, is_new = ensure_token(self._settings, self._archive)
             context = self._context = self._with(token)
             self._server = Server(create_app(context), self._settings, listening)
-            with context.change() as change:
+            with context.change(None) as change:
                 own_default(change, self._settings)
                 warn_without_destination(change)
         except BaseException:
@@ -85,12 +88,13 @@ class ApiService:
                 on_connected=self._on_connected,
             ),
         )
-        relay, prune = self._relay, self._recorder.prune
+        relay, trail = self._relay, self.trail
         bulk = BulkForwarding(context)
         self._tasks = (
             Task("bulk", bulk.run, every=_BULK_EVERY_SECONDS).start(),
             Task("outbox", relay.relay, every=_RELAY_EVERY_SECONDS, wake=relay.woken).start(),
-            Task("prune-events", prune, every=_PRUNE_EVERY_SECONDS).start(),
+            Task("audit", trail.flush, every=FLUSH_SECONDS, wake=trail.wake).start(),
+            Task("prune", self._prune, every=_PRUNE_EVERY_SECONDS).start(),
         )
         self._server.start()
         if is_new:
@@ -108,7 +112,21 @@ class ApiService:
         for consumer in self._consumers:
             consumer.stop(timeout * 0.05)
         for task in self._tasks:
-            task.stop(timeout * 0.05)
+            task.stop(timeout * 0.04)
+        self._close_trail()
+
+    def _prune(self) -> None:
+        """Forget what is older than is kept."""
+        self._recorder.prune()
+        self.trail.prune()
+        if self._context is not None:
+            self._context.access.prune()
+
+    def _close_trail(self) -> None:
+        try:
+            self.trail.close()
+        except Unavailable as error:
+            log.exception(Log.AUDIT_LOST, entries=self.trail.waiting, why=str(error))
 
     def _look_at_folder(self) -> None:
         """Go on without the right data folder: this is where a person learns of it, and decides."""
@@ -127,7 +145,8 @@ class ApiService:
             archive=self._archive,
             disk=DiskWatch(self._archive, self._database, self._clock),
             clock=self._clock,
-            access=Access(token, self._clock),
+            access=Access(token, self._database, self._clock),
+            trail=self.trail,
             relay=self._relay,
             feed=self._feed,
             logbook=self._logbook,

@@ -1,112 +1,253 @@
-"""Who may do what: a bearer token, or the cookie that a browser got in exchange for it.
+"""Who gets in: a bearer token, or the cookie that a browser got for a token, a password or a link.
 
-There is one user yet, whoever holds the bootstrap token, with the role admin.
+A cookie is signed, and names a row in `sessions` that ends it when it goes. Without the database it
+still opens what needs none (diagnostics, logs) as a viewer's; so does the bootstrap token, whole.
 """
 
+import base64
+import binascii
 import hmac
+import json
 import re
 import secrets
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from dicom_router.archive import Archive
-from dicom_router.errors import ConfigurationError
+from dicom_router.database import Database
+from dicom_router.errors import ConfigurationError, Unavailable
+from dicom_router.models import ApiToken, UserSession
 from dicom_router.settings import Settings
+from services.api.actions import Action
+from services.api.actor import BOOTSTRAP, Actor, Kind, Principal, Role
+from services.api.audit import record
 from services.api.lockout import Lockout
+from services.api.passwords import Passwords
 from services.api.problems import Problem
+from services.api.queries import Session
+from services.api.queries import access as queries
 
 COOKIE = "router_session"
 SESSION_LASTS = timedelta(days=7)  # a wall screen should not need a token every morning
+LINK_LASTS = timedelta(minutes=10)
 TOKEN_FILE = ".api-token"  # noqa: S105 - a file's name
+TOKEN_PREFIX = "drt_"  # noqa: S105 - how an API token begins, so that scanners for secrets find it
+_USE_NOTED_EVERY = timedelta(minutes=1)
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-
-
-class Role(StrEnum):
-    """Each may do what those before it may."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-
-    def covers(self, needed: "Role") -> bool:
-        """Whether who has this role may do what needs `needed`."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
+_SIGN_IN = "Send `Authorization: Bearer <token>`, or sign in at /."
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """Who makes a request."""
+class SignedIn:
+    """Somebody who has just signed in."""
 
+    principal: Principal
+    cookie: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Cookie:
+    """What a cookie says, once its signature was found good."""
+
+    session: str
     name: str
-    role: Role
-
-
-BOOTSTRAP = Principal("admin", Role.ADMIN)
+    until: datetime
 
 
 class Access:
-    """Recognizes the bootstrap token and the sessions opened with it."""
+    """Recognizes tokens, passwords, links, and the sessions opened with them. Thread-safe."""
 
-    def __init__(self, token: str, clock: Callable[[], datetime]) -> None:
-        self._token, self._clock = token.encode(), clock
+    def __init__(self, token: str, database: Database, clock: Callable[[], datetime]) -> None:
+        self._token, self._database, self._clock = token.encode(), database, clock
         self._lockout = Lockout(clock)
         self._key = sha256(b"dicom-router session " + self._token).digest()
+        self.passwords = Passwords()
 
-    def authenticate(self, request: Request) -> Principal:
-        """Who makes this request; a `Problem` 401 if nobody we know, 403 if from another page.
+    def is_quick(self, request: Request) -> bool:
+        """Whether to tell who this is takes no look into the database."""
+        return self._is_bootstrap(bearer_of(request) or "")
+
+    def authenticate(self, request: Request, actor: Actor) -> None:
+        """Find who makes this request; a `Problem` 401 if nobody we know, 403 from another page.
 
         429 after too many wrong tokens from there. Cookies do not count: they can't be guessed, and
         a page left open since last week sends its old one every 2 s. Nor does any other scheme than
         Bearer: a browser sends its password for a proxy with everything.
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self._by_token(token.strip(), request.client.host if request.client else "")
-        if not self._is_open(request.cookies.get(COOKIE, "")):
-            raise not_signed_in("Send `Authorization: Bearer <token>`, or sign in at /.")
+        token = bearer_of(request)
+        if token is not None:
+            actor.principal = self._by_token(token, actor)
+            return
+        self._by_cookie(request.cookies.get(COOKIE, ""), actor)
         if request.method not in _SAFE_METHODS and not _from_our_page(request):
             raise Problem(
                 403,
                 "A change by cookie must come from the router's own page (Origin); "
                 "use a bearer token elsewhere.",
             )
-        return BOOTSTRAP
 
-    def open_session(self) -> tuple[str, datetime]:
-        """A cookie's value, and until when it is good."""
-        until = self._clock() + SESSION_LASTS
-        expiry = str(int(until.timestamp()))
-        return f"{expiry}.{self._signature(expiry)}", until
+    def sign_in_with_token(self, token: str, actor: Actor) -> SignedIn:
+        """Open a session for a bearer token, or for a sign-in link's, which is good once."""
+        self._require_not_locked_out(actor.address)
+        if not self._is_bootstrap(token) and self._use_link(token):
+            actor.detail["with"] = "link"
+            return self._open(BOOTSTRAP, actor)
+        return self._open(self._by_token(token, actor), actor)
 
-    def _by_token(self, token: str, address: str) -> Principal:
+    def sign_in_with_password(self, name: str, password: str, actor: Actor) -> SignedIn:
+        """Open a session for a user; the same 401 whatever was wrong."""
+        self._require_not_locked_out(actor.address)
+        with self._database.read() as session:
+            row = queries.user(session, name)
+        known = row is not None and not row.disabled
+        actor.about = name if row is not None else ""  # else it might be a password
+        good = self.passwords.matches(password, row.password_hash if row and known else None)
+        self._require_not_locked_out(actor.address)  # by those that were compared meanwhile
+        if row is None or not good:
+            self._lockout.failed(actor.address)
+            raise not_signed_in("Name or password is wrong, or the user is disabled.")
+        return self._open(
+            Principal(name, Role(row.role), Kind.USER, name), actor, row.password_hash
+        )
+
+    def require_password(self, name: str, password: str, address: str) -> str:
+        """The hash of a user's password; a `Problem` unless this is it."""
+        self._require_not_locked_out(address)
+        with self._database.read() as session:
+            row = queries.user(session, name)
+        if row is None or not self.passwords.matches(password, row.password_hash):
+            self._lockout.failed(address)
+            raise Problem.field("current", "this is not the present password")
+        return row.password_hash
+
+    def prune(self) -> None:
+        """Forget sessions and links whose time is over."""
+        with self._database.write() as session:
+            queries.prune(session, self._clock())
+
+    def _by_token(self, token: str, actor: Actor) -> Principal:
+        self._require_not_locked_out(actor.address)
+        if self._is_bootstrap(token):
+            return BOOTSTRAP
+        row, now = self._api_token(token), self._clock()
+        if row is None or (row.expires_at is not None and row.expires_at <= now):
+            actor.action = actor.action or Action.TOKEN_REFUSED
+            self._lockout.failed(actor.address)
+            if row is None:
+                raise not_signed_in("This token is not known (any more).")
+            actor.about = row.name
+            raise not_signed_in(f"This token expired on {row.expires_at:%Y-%m-%d %H:%M} UTC.")
+        if row.last_used_at is None or row.last_used_at <= now - _USE_NOTED_EVERY:
+            with self._database.write() as session:
+                before = now - _USE_NOTED_EVERY
+                queries.token_used(session, row.id, now, actor.address[:64], before)
+        actor.until = row.expires_at
+        return _of_token(row)
+
+    def _by_cookie(self, value: str, actor: Actor) -> None:
+        cookie = self._read(value)
+        if cookie is None or cookie.until <= self._clock():
+            raise not_signed_in(_SIGN_IN)
+        actor.session, actor.until = cookie.session, cookie.until
+        try:
+            with self._database.read() as session:
+                principal = _of_session(session, cookie.session, self._clock())
+        except Unavailable:
+            # Nothing of patients can be shown without it either.
+            actor.principal = Principal(cookie.name, Role.VIEWER, Kind.UNKNOWN)
+            return
+        if principal is None:
+            raise not_signed_in(f"This session was ended. {_SIGN_IN}")
+        actor.principal = principal
+
+    def _open(self, principal: Principal, actor: Actor, password_hash: str = "") -> SignedIn:
+        """A session; a `Problem` if the user was changed while the password was compared."""
+        now = self._clock()
+        until, session_id = now + SESSION_LASTS, uuid.uuid4().hex
+        actor.principal, actor.session, actor.about = principal, session_id, ""
+        with self._database.write() as session:
+            if principal.kind is Kind.USER:
+                row = queries.user(session, principal.name)
+                if row is None or row.disabled or row.password_hash != password_hash:
+                    raise not_signed_in("Name or password is wrong, or the user is disabled.")
+                queries.signed_in(session, principal.name, now)
+            if principal.kind is Kind.TOKEN:
+                token = queries.token(session, principal.subject)
+                if token is None:
+                    raise not_signed_in("This token is not known (any more).")
+                until = min(until, token.expires_at or until)
+            queries.open_session(
+                session,
+                UserSession(
+                    id=session_id,
+                    kind=principal.kind,
+                    subject=principal.subject,
+                    created_at=now,
+                    expires_at=until,
+                ),
+            )
+            record(session, actor, now)
+        actor.recorded = True
+        return SignedIn(principal, self._signed(_Cookie(session_id, principal.name, until)), until)
+
+    def _is_bootstrap(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
+
+    def _api_token(self, text: str) -> ApiToken | None:
+        with self._database.read() as session:
+            return queries.token_by_hash(session, hash_of(text))
+
+    def _use_link(self, text: str) -> bool:
+        with self._database.write() as session:
+            return queries.use_link(session, hash_of(text), self._clock())
+
+    def _require_not_locked_out(self, address: str) -> None:
         if seconds := self._lockout.seconds_left(address):
             raise Problem(
                 429,
-                f"Too many wrong tokens came from {address}: none is looked at for {seconds} s.",
+                f"Too many wrong tokens or passwords came from {address}: none is looked at for "
+                f"{seconds} s.",
                 headers={"Retry-After": str(seconds)},
             )
-        given = token.encode("utf-8", "surrogatepass")
-        if not hmac.compare_digest(given, self._token):
-            self._lockout.failed(address)
-            raise not_signed_in("This token is not known; the API's console showed the right one.")
-        return BOOTSTRAP
 
-    def _is_open(self, value: str) -> bool:
-        expiry, _, signature = value.partition(".")
-        if not re.fullmatch(r"[0-9]{1,12}", expiry):
-            return False
-        good = hmac.compare_digest(signature.encode(), self._signature(expiry).encode())
-        return good and int(expiry) > self._clock().timestamp()
+    def _signed(self, cookie: _Cookie) -> str:
+        said = [cookie.session, cookie.name, int(cookie.until.timestamp())]
+        text = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+        return f"{text}.{self._signature(text)}"
 
-    def _signature(self, expiry: str) -> str:
-        return hmac.digest(self._key, expiry.encode(), "sha256").hex()
+    def _read(self, value: str) -> _Cookie | None:
+        text, _, signature = value.partition(".")
+        given = signature.encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(given, self._signature(text).encode()):
+            return None
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            session, name, until = json.loads(base64.urlsafe_b64decode(padded))
+            return _Cookie(session, name, datetime.fromtimestamp(until, self._clock().tzinfo))
+        except (binascii.Error, ValueError, TypeError):  # signed by another version
+            return None
+
+    def _signature(self, text: str) -> str:
+        given = text.encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, given, "sha256").hex()
+
+
+def bearer_of(request: Request) -> str | None:
+    """The bearer token that a request carries, if it carries one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def hash_of(token: str) -> str:
+    """What is kept of a token: it has 256 random bits, so a plain hash can't be turned back."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def not_signed_in(detail: str) -> Problem:
@@ -139,6 +280,33 @@ def ensure_token(settings: Settings, archive: Archive) -> tuple[str, bool]:
     if not re.fullmatch(r"[\x21-\x7e]{16,512}", kept):
         raise ConfigurationError(f"{path} holds no token: remove it, and a new one is made")
     return kept, False
+
+
+def require_our_page(request: Request) -> None:
+    """A `Problem` 403 if a browser says that another page sent this; what is no browser may."""
+    said = request.headers.get("sec-fetch-site") or request.headers.get("origin")
+    if said is not None and not _from_our_page(request):
+        raise Problem(403, "One signs in on the router's own page, or with no browser at all.")
+
+
+def _of_session(session: Session, session_id: str, now: datetime) -> Principal | None:
+    """Who a session belongs to, with the role that has now; None once it was ended."""
+    row = queries.session_of(session, session_id)
+    if row is None or row.expires_at <= now:
+        return None
+    if row.kind == Kind.BOOTSTRAP:
+        return BOOTSTRAP
+    if row.kind == Kind.TOKEN:
+        token = queries.token(session, row.subject)
+        return _of_token(token) if token else None
+    user = queries.user(session, row.subject)
+    if user is None or user.disabled:
+        return None
+    return Principal(user.name, Role(user.role), Kind.USER, user.name)
+
+
+def _of_token(row: ApiToken) -> Principal:
+    return Principal(f"token:{row.name}", Role(row.role), Kind.TOKEN, row.id)
 
 
 def _from_our_page(request: Request) -> bool:

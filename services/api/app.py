@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.api.audit import Auditing
 from services.api.context import Context
 from services.api.metrics import Metrics
 from services.api.middleware import (
@@ -24,6 +25,7 @@ from services.api.openapi import describe_errors
 from services.api.problems import handle_problems
 from services.api.routes import (
     associations,
+    audit,
     data_folder,
     deliveries,
     destinations,
@@ -34,8 +36,11 @@ from services.api.routes import (
     quarantine,
     queues,
     senders,
+    session,
     studies,
     study_commands,
+    tokens,
+    users,
 )
 
 _PAGE = Path(__file__).parent / "page"
@@ -74,6 +79,10 @@ def create_app(context: Context) -> FastAPI:
         disk,
         data_folder,
         operations,
+        session,
+        users,
+        tokens,
+        audit,
     ):
         app.include_router(module.router, prefix=API)
     app.include_router(operations.machines)
@@ -82,6 +91,7 @@ def create_app(context: Context) -> FastAPI:
     describe_errors(app)
     # The last one added is the first to see a request.
     app.add_middleware(Authentication, access=context.access)
+    app.add_middleware(Auditing, trail=context.trail)
     app.add_middleware(Requests)
     app.add_middleware(RequestContext)
     return app

@@ -45,7 +45,7 @@ class BulkForwarding:
         return bool(waiting) and waiting[0] < _BATCH
 
     def _ask(self) -> None:
-        with self._context.change() as change:
+        with self._context.change(None) as change:
             row = queries.oldest_unfinished(change.session)
             if row is None:
                 return

@@ -15,15 +15,20 @@ from dicom_router.archive import Archive
 from dicom_router.bus import Bus
 from dicom_router.database import Database
 from dicom_router.dimse import StopSignal
+from dicom_router.errors import Unavailable
 from dicom_router.events import Payload, message
 from dicom_router.ledger import SEEN_WITHIN_SECONDS
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.settings import Settings
 from dicom_router.tls import TlsFiles
-from services.api.access import COOKIE, Access, Principal, Role, not_signed_in
+from services.api.access import COOKIE, Access, not_signed_in
+from services.api.actions import ACTIONS
+from services.api.actor import Actor, Role
+from services.api.audit import Trail, filters_of, record
 from services.api.disk import DiskWatch
 from services.api.feed import Feed
 from services.api.logbook import Logbook
+from services.api.middleware import segment
 from services.api.oldest import OldestLetters
 from services.api.problems import Problem
 from services.api.queries import Session
@@ -46,6 +51,7 @@ class Context:
     disk: DiskWatch
     clock: Clock
     access: Access
+    trail: Trail
     relay: OutboxRelay
     feed: Feed
     logbook: Logbook
@@ -60,21 +66,30 @@ class Context:
         return TlsFiles.of_dicom(self.settings)
 
     @contextmanager
-    def change(self) -> Iterator["Change"]:
-        """A transaction, and the commands that go out once it is committed."""
+    def change(self, who: Actor | None) -> Iterator["Change"]:
+        """A transaction, and the commands that go out once it is committed.
+
+        It goes into the audit trail, but for work that nobody asks for: `None`.
+        """
+        recorded = who is None or who.recorded
         with self.database.write() as session:
-            yield Change(session, self.source, self.clock())
+            change = Change(session, self.source, self.clock())
+            yield change
+            if who is not None and not recorded:
+                record(session, who, change.now)
+        if who is not None:
+            who.recorded = True
         self.relay.wake()
 
     @contextmanager
-    def forbidding(self) -> Iterator["Change"]:
+    def forbidding(self, who: Actor) -> Iterator["Change"]:
         """As `change`, for one after which less may go out: over when at most the image in hand is.
 
         A forwarder looks at the database before each image, unless it did so a moment ago, and
         tells nobody when it has. So what is waited for is the age that its last look may have.
         Routes that use this are run in a thread of their own, never in the event loop.
         """
-        with self.change() as change:
+        with self.change(who) as change:
             yield change
         time.sleep(SEEN_WITHIN_SECONDS)
 
@@ -103,7 +118,7 @@ async def _context(request: Request) -> Context:
 
 Api = Annotated[Context, Depends(_context)]
 
-_bearer = HTTPBearer(auto_error=False, description="The bootstrap token.")
+_bearer = HTTPBearer(auto_error=False, description="An API token, or the bootstrap token.")
 _cookie = APIKeyCookie(
     name=COOKIE,
     auto_error=False,
@@ -111,27 +126,47 @@ _cookie = APIKeyCookie(
 )
 
 
-def needs(role: Role) -> Callable[..., Coroutine[Any, Any, Principal]]:
+async def _acting(
+    request: Request,
+    api: Api,
+    _token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _session: Annotated[str | None, Depends(_cookie)],
+) -> Actor:
+    """Whoever it is that makes the request, with what it asks for."""
+    actor: Actor = request.state.actor
+    name: str = request.scope["route"].name
+    actor.action = ACTIONS.get(name, name)
+    if actor.action is not None and api.trail.is_full:
+        raise Unavailable("The audit trail can't be written now, so nothing is shown or done")
+    parameters = {key: segment(str(value)) for key, value in request.path_params.items()}
+    actor.study_uid = parameters.pop("study_uid", None)
+    actor.about = ", ".join(parameters.values())
+    actor.detail.update(filters_of(request.query_params.multi_items()))
+    return actor
+
+
+Anyone = Annotated[Actor, Depends(_acting)]
+
+
+def needs(role: Role) -> Callable[..., Coroutine[Any, Any, Actor]]:
     """A dependency: who makes the request, and a 403 unless that role may."""
 
-    async def principal(
-        request: Request,
-        _token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-        _session: Annotated[str | None, Depends(_cookie)],
-    ) -> Principal:
-        found: Principal | None = getattr(request.state, "principal", None)
-        if found is None:
+    async def actor(found: Anyone) -> Actor:
+        principal = found.principal
+        if principal is None:
             raise not_signed_in("Send `Authorization: Bearer <token>`, or sign in at /.")
-        if not found.role.covers(role):
-            raise Problem(403, f"This needs the role {role}; {found.name} has {found.role}.")
+        if not principal.role.covers(role):
+            raise Problem(
+                403, f"This needs the role {role}; {principal.name} has {principal.role}."
+            )
         return found
 
-    return principal
+    return actor
 
 
-Viewer = Annotated[Principal, Depends(needs(Role.VIEWER))]
-Operator = Annotated[Principal, Depends(needs(Role.OPERATOR))]
-Admin = Annotated[Principal, Depends(needs(Role.ADMIN))]
+Viewer = Annotated[Actor, Depends(needs(Role.VIEWER))]
+Operator = Annotated[Actor, Depends(needs(Role.OPERATOR))]
+Admin = Annotated[Actor, Depends(needs(Role.ADMIN))]
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="At most so many items.")]
 CursorText = Annotated[str | None, Query(description="`next` of the page before.")]

@@ -1,5 +1,6 @@
-"""Who has given too many wrong tokens is not listened to for a while, by address."""
+"""Who has given too many wrong tokens or passwords is not listened to for a while, by address."""
 
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -17,29 +18,32 @@ log = get_logger()
 
 
 class Lockout:
-    """Counts wrong tokens: ten of them within five minutes lock their address out until one of them
-    is five minutes old. For one thread.
+    """Counts wrong tokens, passwords and links: ten of them within five minutes lock their address
+    out until one of them is five minutes old. Thread-safe.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._failures: OrderedDict[str, deque[datetime]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def seconds_left(self, address: str) -> int:
         """For how long this address is locked out still; 0 if it is not."""
-        failures = self._failures.get(_of_one_client(address))
-        if failures is None or len(failures) < MOST_FAILURES:
-            return 0
-        return max(0, ceil((failures[0] + WITHIN - self._clock()).total_seconds()))
+        with self._lock:
+            failures = self._failures.get(_of_one_client(address))
+            if failures is None or len(failures) < MOST_FAILURES:
+                return 0
+            return max(0, ceil((failures[0] + WITHIN - self._clock()).total_seconds()))
 
     def failed(self, address: str) -> None:
         """A wrong token came from this address."""
         client = _of_one_client(address)
-        failures = self._failures.setdefault(client, deque(maxlen=MOST_FAILURES))
-        failures.append(self._clock())
-        self._failures.move_to_end(client)
-        if len(self._failures) > _MOST_ADDRESSES:
-            self._failures.popitem(last=False)
+        with self._lock:
+            failures = self._failures.setdefault(client, deque(maxlen=MOST_FAILURES))
+            failures.append(self._clock())
+            self._failures.move_to_end(client)
+            if len(self._failures) > _MOST_ADDRESSES:
+                self._failures.popitem(last=False)
         if self.seconds_left(address):
             log.warning(
                 Log.ACCESS_LOCKED, address=address, failures=MOST_FAILURES, within=str(WITHIN)

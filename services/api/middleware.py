@@ -8,18 +8,23 @@ import uuid
 from urllib.parse import unquote
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dicom_router.errors import Unavailable
 from dicom_router.log import Log, get_logger
 from services.api.access import Access
-from services.api.problems import Problem
+from services.api.actor import Actor
+from services.api.problems import Problem, unavailable
 
 API = "/api/v1"
+SESSION = f"{API}/session"
 DOCS = "/api/docs"
 MOST_BODY_BYTES = 1 << 20
+_LOOKS_AT_ONCE = 16
 _TOO_LARGE = f"A body has at most {MOST_BODY_BYTES} bytes."
 
 _POLICY = (
@@ -101,19 +106,35 @@ class Requests:
 
 
 class Authentication:
-    """Lets nobody unknown past: whatever is below /api/v1 needs a token or a session."""
+    """Lets nobody unknown past: whatever is below /api/v1 needs a token or a session.
+
+    But for signing in, which looks at what it is given by itself.
+    """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
+        self._at_once = CapacityLimiter(_LOOKS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and f"{scope['path']}/".startswith(f"{API}/"):
+            signs_in = scope["method"] == "POST" and scope["path"] == SESSION
             try:
-                scope["state"]["principal"] = self._access.authenticate(Request(scope))
+                if not signs_in:
+                    await self._authenticate(Request(scope), scope["state"]["actor"])
+            except Unavailable as error:
+                return await unavailable(error).response(scope)(scope, receive, send)
             except Problem as problem:
                 return await problem.response(scope)(scope, receive, send)
         return await self._app(scope, receive, send)
+
+    async def _authenticate(self, request: Request, actor: Actor) -> None:
+        """In a thread, if the database is to be asked; those who need not ask it never wait."""
+        if self._access.is_quick(request):
+            return self._access.authenticate(request, actor)
+        return await to_thread.run_sync(
+            self._access.authenticate, request, actor, limiter=self._at_once
+        )
 
 
 def _raw_path(scope: Scope) -> str:

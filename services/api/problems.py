@@ -96,8 +96,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
+    return unavailable(error).response(request.scope)
+
+
+def unavailable(error: Exception) -> Problem:
+    """The answer while something that is needed is away."""
     headers = {"Retry-After": _RETRY_AFTER_SECONDS}
-    return Problem(503, f"{error}; try again soon.", headers=headers).response(request.scope)
+    return Problem(503, f"{error}; try again soon.", headers=headers)
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -545,14 +545,6 @@ class Quarantined(BaseModel):
 # -- the rest ----------------------------------------------------------------------------------
 
 
-class Session(BaseModel):
-    """A browser's session."""
-
-    name: str
-    role: str = Field(examples=["admin"])
-    expires_at: AwareDatetime
-
-
 class Accepted(BaseModel):
     """A command was accepted; a service carries it out."""
 

@@ -5,6 +5,9 @@ from typing import Any
 from dicom_router.events import DestinationChanged
 from dicom_router.log import Log, get_logger
 from dicom_router.settings import Settings
+from services.api.actions import Action
+from services.api.actor import setting
+from services.api.audit import difference, record
 from services.api.context import Change
 from services.api.queries import destinations as queries
 
@@ -51,9 +54,12 @@ def _take(change: Change, settings: Settings) -> list[str]:
         "managed_by": VARIABLE,
     }
     if queries.create_destination(change.session, DEFAULT, values, change.now):
+        _record(change, Action.DESTINATION_CREATE, DEFAULT, values)
         return [DEFAULT]
     row = queries.lock_destination(change.session, DEFAULT)
+    changed = difference(row, values) if row is not None else {}
     if row is not None and queries.change_destination(row, values, change.now):
+        _record(change, Action.DESTINATION_CHANGE, DEFAULT, changed)
         return [DEFAULT]
     return []
 
@@ -61,5 +67,11 @@ def _take(change: Change, settings: Settings) -> list[str]:
 def _give_back(change: Change) -> list[str]:
     owned = queries.managed_destinations(change.session, VARIABLE)
     for row in owned:
-        queries.change_destination(row, {"managed_by": None}, change.now)
+        freed = {"managed_by": None}
+        _record(change, Action.DESTINATION_CHANGE, row.name, difference(row, freed))
+        queries.change_destination(row, freed, change.now)
     return [row.name for row in owned]
+
+
+def _record(change: Change, action: Action, name: str, detail: dict[str, Any]) -> None:
+    record(change.session, setting(VARIABLE, action, name, detail), change.now)

@@ -48,7 +48,8 @@ def adopt_data_folder(api: Api, who: Admin, given: Adoption) -> Adopted:
     Studies whose folder is not in it count as no longer on disk and need attention. What they still
     owe fails as `missing`.
     """
-    with api.change() as change:
+    who.about, who.detail["reason"] = given.instead_of or "", given.reason
+    with api.change(who) as change:
         locks.lock(change.session, locks.CONFIGURATION)
         row = queries.data_folder(change.session)
         expected, found = row.router_id if row else None, api.archive.found_id()

@@ -11,6 +11,7 @@ from dicom_router.models import BulkForward as BulkRow
 from dicom_router.models import Delivery as DeliveryRow
 from dicom_router.queues import delivery_queue
 from services.api import views
+from services.api.audit import filters_of
 from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
 from services.api.letters import take_away
 from services.api.paging import next_cursor, parse_cursor
@@ -74,13 +75,21 @@ def forward_many(
     Ask with `dry_run` first. The studies are asked for by and by, and it goes on after a restart.
     """
     wanted = filter_of(given.filter)
+    who.about = given.destination or ""
+    who.detail = {
+        **filters_of(
+            [(k, str(v)) for k, v in given.filter.model_dump(exclude_defaults=True).items()]
+        ),
+        **given.model_dump(include={"only_missing", "dry_run"}),
+    }
     with api.database.read() as session:  # on SQLite nobody else could write while it is counted
         require_target(session, given.destination)
         counts = BulkCounts.model_validate(bulk.count(session, wanted), from_attributes=True)
+    who.detail["studies"] = counts.studies
     if given.dry_run:
         response.status_code = 200
         return counts
-    with api.change() as change:
+    with api.change(who) as change:
         row = bulk.create(
             change.session,
             given.filter.model_dump(mode="json"),
@@ -104,7 +113,7 @@ def get_bulk(api: Api, _who: Viewer, bulk_id: str) -> BulkProgress:
 @router.post("/bulk/{bulk_id}/cancel", summary="Ask for no more of a bulk")
 def cancel_bulk(api: Api, who: Operator, bulk_id: str) -> BulkProgress:
     """What the forwarders have been asked for stays asked for."""
-    with api.change() as change:
+    with api.change(who) as change:
         row = bulk.get(change.session, bulk_id, locked=True)
         if row is not None and row.finished_at is None:
             bulk.end(row, f"Cancelled by {who.name}", change.now)
@@ -127,11 +136,12 @@ def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
 
     The dead letter of one that has failed goes.
     """
-    with api.change() as change:
+    with api.change(who) as change:
         found = queries.delivery(change.session, delivery_id)
         if found is None:
             raise _unknown(delivery_id)
         _require(found, _CAN_BE_RETRIED, "tried again")
+        who.study_uid = found.study_uid
         if found.replaced_by is not None:
             why = "Its study was deleted"
             if found.replaced_by != BY_DELETION:
@@ -156,11 +166,12 @@ def cancel_delivery(api: Api, who: Operator, delivery_id: str) -> Delivery:
 
     It has taken effect when this answers.
     """
-    with api.forbidding() as change:
+    with api.forbidding(who) as change:
         locked = queries.lock_delivery(change.session, delivery_id)
         if locked is None:
             raise _unknown(delivery_id)
         study, row = locked
+        who.study_uid = row.study_uid
         _require(row, OPEN_DELIVERY_STATES, "cancelled")
         # Later than any request that came before its lock.
         decisions.cancel(change.session, study, row, who.name, api.clock())

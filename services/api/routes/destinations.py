@@ -9,6 +9,8 @@ from dicom_router.events import DestinationChanged
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Destination as DestinationRow
 from services.api import views
+from services.api.actor import Actor
+from services.api.audit import difference
 from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Operator, Viewer
 from services.api.echo import echo
 from services.api.paging import Cursor, next_cursor, parse_cursor
@@ -48,7 +50,8 @@ def list_destinations(
 @router.post("", status_code=201, summary="Add a destination")
 def create_destination(api: Api, who: Admin, given: NewDestination) -> Destination:
     """From now on new studies are owed to it, and those that had nowhere to go."""
-    with api.change() as change:
+    who.about = given.name
+    with api.change(who) as change:
         values = given.model_dump(exclude={"name"})
         if not queries.create_destination(change.session, given.name, values, change.now):
             raise Problem(409, f"There is a destination {given.name!r} already; PUT changes it.")
@@ -70,9 +73,10 @@ def replace_destination(api: Api, who: Admin, name: str, given: DestinationSetti
     """What is left out takes its default. What a study owes already stays owed."""
     if given.name not in (None, name):
         raise Problem.field("name", "a destination's name never changes; add another one")
-    with api.change() as change:
+    with api.change(who) as change:
         row = _changeable(change.session, name)
         values = given.model_dump(exclude={"name"})
+        who.detail = difference(row, values)
         changed = queries.change_destination(row, values, change.now)
         if changed:
             change.tell(DestinationChanged(destination=name))
@@ -91,8 +95,8 @@ def delete_destination(
 
     That can take a while, in which the destination is disabled; ask again if it is cut off.
     """
-    cancelled = _discard(api, name, who.name) if waiting == "discard" else 0
-    with api.change() as change:
+    cancelled = _discard(api, name, who) if waiting == "discard" else 0
+    with api.change(who) as change:
         row = _changeable(change.session, name)
         if left := queries.open_deliveries(change.session, name):
             raise Problem(
@@ -101,6 +105,7 @@ def delete_destination(
                 "?waiting=discard to cancel them (they never count as delivered).",
             )
         queries.delete_destination(change.session, row)
+        who.detail["cancelled"] = cancelled
         change.tell(DestinationChanged(destination=name))
     log.info(
         Log.DESTINATION_CONFIGURED,
@@ -124,19 +129,19 @@ def echo_destination(api: Api, _who: Operator, name: str) -> EchoResult:
     return echo(peer, tls=api.tls_files if row.tls else None, stopping=api.stopping)
 
 
-def _discard(api: Api, name: str, by: str) -> int:
+def _discard(api: Api, name: str, who: Actor) -> int:
     """Cancel what a destination is owed, and owe it no more; how many deliveries.
 
     A few studies at a time: others wait for their locks, on SQLite for the whole database.
     """
-    with api.change() as change:
+    with api.change(who) as change:
         row = _changeable(change.session, name)
         queries.change_destination(row, {"enabled": False}, change.now)
     total = 0
     while True:
-        with api.change() as change:
+        with api.change(who) as change:
             cancelled = queries.cancel_deliveries(
-                change.session, name, by, change.now, _CANCELLED_AT_ONCE
+                change.session, name, who.name, change.now, _CANCELLED_AT_ONCE
             )
         if not cancelled:
             return total

@@ -1,45 +1,23 @@
-"""Sessions, echo and diagnostics below /api/v1; health and metrics outside, for machines."""
+"""Echo and diagnostics below /api/v1; health and metrics outside, for machines."""
 
 from fastapi import APIRouter, Request, Response
 
 from dicom_router.dimse import PeerAddress
 from services.api import checks
-from services.api.access import COOKIE, SESSION_LASTS
 from services.api.context import Api, Operator, Viewer
 from services.api.echo import echo
 from services.api.metrics import CONTENT_TYPE, Metrics
 from services.api.problems import Problem
-from services.api.schemas import Check, EchoResult, EchoTarget, Health, Session
+from services.api.schemas import Check, EchoResult, EchoTarget, Health
 
 router = APIRouter()
 machines = APIRouter(tags=["health"])
 
 
-@router.post("/session", tags=["session"], summary="Exchange the token for a cookie")
-def open_session(api: Api, who: Viewer, request: Request, response: Response) -> Session:
-    """For browsers: the cookie is HttpOnly and SameSite=Strict, and Secure under TLS."""
-    value, until = api.access.open_session()
-    response.set_cookie(
-        COOKIE,
-        value,
-        max_age=int(SESSION_LASTS.total_seconds()),
-        path="/api",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="strict",
-    )
-    return Session(name=who.name, role=who.role, expires_at=until)
-
-
-@router.delete("/session", status_code=204, tags=["session"], summary="Sign out")
-def close_session(_who: Viewer, response: Response) -> None:
-    """Take the cookie back from the browser."""
-    response.delete_cookie(COOKIE, path="/api", httponly=True, samesite="strict")
-
-
 @router.post("/echo", tags=["echo"], summary="Ask any peer whether it is there")
-def echo_any(api: Api, _who: Operator, target: EchoTarget) -> EchoResult:
+def echo_any(api: Api, who: Operator, target: EchoTarget) -> EchoResult:
     """C-ECHO to a peer that need not be known; tells the stage it failed at."""
+    who.about = f"{target.ae_title} {target.host}:{target.port}"
     peer = PeerAddress(target.host, target.port, target.ae_title, api.settings.ae_title)
     return echo(peer, tls=api.tls_files if target.tls else None, stopping=api.stopping)
 

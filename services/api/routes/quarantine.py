@@ -44,8 +44,9 @@ def retry_quarantined(api: Api, who: Operator, receipt_id: str) -> Accepted:
 
     A superseded file becomes the newest of its instance and is sent; the other goes to quarantine.
     """
-    with api.change() as change:
+    with api.change(who) as change:
         found = _require(change, receipt_id)
+        who.study_uid = found.study_uid
         study = lock_study(change.session, found.study_uid) if found.study_uid else None
         if study is not None and study.deleted:
             raise Problem(409, "Its study was deleted: what is in quarantine stays there.")
@@ -55,8 +56,8 @@ def retry_quarantined(api: Api, who: Operator, receipt_id: str) -> Accepted:
 @router.delete("/{receipt_id}", status_code=202, summary="Remove a file from quarantine")
 def delete_quarantined(api: Api, who: Admin, receipt_id: str) -> Accepted:
     """The file goes for good; its row stays and says who had it removed."""
-    with api.change() as change:
-        _require(change, receipt_id)
+    with api.change(who) as change:
+        who.study_uid = _require(change, receipt_id).study_uid
         return _command(change, QuarantineDelete(receipt_id=receipt_id, by=who.name), receipt_id)
 
 

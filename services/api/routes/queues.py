@@ -62,8 +62,10 @@ def replay_dead_letters(api: Api, who: Operator, name: str, given: WhatToReplay)
     A failed delivery is tried again. Letters of deliveries that have not failed any more are
     dropped.
     """
+    who.study_uid, who.detail["message_id"] = given.study_uid, given.message_id
     replay = Replay(api, _known(api, name), who.name, given.message_id, given.study_uid)
     _run([replay])
+    who.detail["replayed"] = replay.replayed
     if given.message_id is not None and not replay.replayed + replay.dropped:
         raise Problem(
             404,

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from dicom_router.dimse import PeerAddress
 from dicom_router.events import SenderChanged
 from services.api import views
+from services.api.audit import difference
 from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Operator, Viewer
 from services.api.echo import echo
 from services.api.paging import Cursor, next_cursor, parse_cursor
@@ -38,13 +39,14 @@ def list_senders(
 
 
 @router.post("", status_code=201, summary="Register a sender")
-def create_sender(api: Api, _who: Admin, given: NewSender) -> RegisteredSender:
+def create_sender(api: Api, who: Admin, given: NewSender) -> RegisteredSender:
     """With the first one, callers of the last 30 days are registered as well.
 
     From then on (ROUTER_ACCEPT_CALLERS=auto) only known senders are accepted.
     """
-    with api.change() as change:
-        also = register(change, given)
+    who.about = given.name
+    with api.change(who) as change:
+        also = who.detail["also_registered"] = register(change, given)
         row = queries.sender(change.session, given.name)
         if row is None:
             raise _unknown(given.name)
@@ -62,15 +64,17 @@ def get_sender(api: Api, _who: Viewer, name: str) -> Sender:
 
 
 @router.put("/{name}", summary="Replace a sender's settings")
-def replace_sender(api: Api, _who: Admin, name: str, given: SenderSettings) -> Sender:
+def replace_sender(api: Api, who: Admin, name: str, given: SenderSettings) -> Sender:
     """What is left out takes its default."""
     if given.name not in (None, name):
         raise Problem.field("name", "a sender's name never changes; register another one")
-    with api.change() as change:
+    with api.change(who) as change:
         row = queries.lock_sender(change.session, name)
         if row is None:
             raise _unknown(name)
-        for key, value in given.model_dump(exclude={"name"}).items():
+        values = given.model_dump(exclude={"name"})
+        who.detail = difference(row, values)
+        for key, value in values.items():
             setattr(row, key, value)
         row.updated_at = change.now
         change.tell(SenderChanged(sender=name))
@@ -78,9 +82,9 @@ def replace_sender(api: Api, _who: Admin, name: str, given: SenderSettings) -> S
 
 
 @router.delete("/{name}", status_code=204, summary="Remove a sender")
-def delete_sender(api: Api, _who: Admin, name: str) -> None:
+def delete_sender(api: Api, who: Admin, name: str) -> None:
     """It is refused from now on, unless it was the last one (ROUTER_ACCEPT_CALLERS=auto)."""
-    with api.change() as change:
+    with api.change(who) as change:
         row = queries.lock_sender(change.session, name)
         if row is None:
             raise _unknown(name)

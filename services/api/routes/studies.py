@@ -1,6 +1,5 @@
 """/studies: who was here, how far it is, and its story."""
 
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -10,6 +9,7 @@ from dicom_router.models import StudyState
 from services.api import views
 from services.api.context import LIMIT, Api, CursorText, Limit, Viewer
 from services.api.middleware import segment
+from services.api.moments import Moment, since, until
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import Session
@@ -19,13 +19,6 @@ from services.api.queries.studies import StudyFilter
 from services.api.schemas import Instance, Page, Series, Study, StudyQuery, StudySort, TimelineEntry
 
 router = APIRouter(prefix="/studies", tags=["studies"])
-
-_LONGEST_DATE = len("2026-01-22")
-_TICK = timedelta(microseconds=1)
-_Moment = Annotated[
-    str | None,
-    Query(description="A date or a time.", examples=["2026-01-22", "2026-01-22T14:15:30Z"]),
-]
 
 
 async def _study_uid(
@@ -47,8 +40,8 @@ async def _wanted(
     state: Annotated[list[StudyState] | None, Query(description="Any of these.")] = None,
     sent: bool | None = None,
     needs_attention: bool | None = None,
-    received_from: _Moment = None,
-    received_to: _Moment = None,
+    received_from: Moment = None,
+    received_to: Moment = None,
 ) -> StudyFilter:
     return filter_of(
         StudyQuery.model_construct(
@@ -75,8 +68,8 @@ def filter_of(given: StudyQuery) -> StudyFilter:
         states=tuple(given.state),
         sent=given.sent,
         needs_attention=given.needs_attention,
-        received_from=_moment("received_from", given.received_from, timedelta(0)),
-        received_before=_moment("received_to", given.received_to, timedelta(days=1)),
+        received_from=since("received_from", given.received_from),
+        received_before=until("received_to", given.received_to),
     )
 
 
@@ -170,19 +163,3 @@ def shown_study(session: Session, row: StudyRow) -> Study:
 def unknown_study() -> Problem:
     """The answer where a study's UID is none that was ever seen."""
     return Problem(404, "There is no such study; GET /api/v1/studies?q= finds what there is.")
-
-
-def _moment(name: str, given: str | None, ahead: timedelta) -> datetime | None:
-    """A filter's moment, moved ahead a bit so that `to` includes it; without a zone: the site's."""
-    if not given:
-        return None
-    try:
-        if len(given) <= _LONGEST_DATE:
-            found = datetime.combine(date.fromisoformat(given) + ahead, time.min)
-        else:
-            found = datetime.fromisoformat(given) + min(ahead, _TICK)
-        return found.astimezone(UTC)
-    except (OverflowError, ValueError, OSError):
-        raise Problem.field(
-            name, "it is a date (2026-01-22) or a time (2026-01-22T14:15:30Z), not too far away"
-        ) from None

@@ -29,7 +29,9 @@ def forward_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyForw
     Deliveries that have failed or were cancelled begin anew. With `only_missing: false` one new
     delivery takes the place of those that have not succeeded. The timeline tells what came of it.
     """
-    with api.change() as change:
+    who.about = given.destination or ""
+    who.detail["only_missing"] = given.only_missing
+    with api.change(who) as change:
         study = _locked(change.session, study_uid)
         _require_sendable(change.session, study)
         require_target(change.session, given.destination)
@@ -49,7 +51,8 @@ def hold_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecisio
 
     It has taken effect when this answers. What is still received is organized as ever.
     """
-    with api.forbidding() as change:
+    who.detail["reason"] = given.reason
+    with api.forbidding(who) as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
             raise Problem(409, "This study was deleted: nothing of it goes out any more.")
@@ -64,7 +67,8 @@ def hold_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecisio
 @router.post("/{study_uid}/release", summary="Let a study go out again")
 def release_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecision) -> Study:
     """What it owes goes out. It also says that a person has seen why it needed attention."""
-    with api.change() as change:
+    who.detail["reason"] = given.reason
+    with api.change(who) as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
             raise Problem(409, "This study was deleted: there is nothing left to release.")
@@ -84,7 +88,8 @@ def delete_study(api: Api, who: Admin, study_uid: StudyUid, given: StudyDecision
 
     The history stays and says so. A new image brings the study back, with what is new only.
     """
-    with api.forbidding() as change:
+    who.detail["reason"] = given.reason
+    with api.forbidding(who) as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
             raise Problem(409, f"This study was deleted already, by {study.deleted_by}.")

@@ -22,6 +22,7 @@ from dicom_router.models import Base, Delivery, Study
 from dicom_router.settings import Settings
 from infra.ports import free_port
 from services.api.__main__ import ApiService, build
+from tests.support.waiting import wait_for
 
 TOKEN = "a-token-of-the-tests-0123456789"
 NOON = datetime(2026, 1, 22, 12, 0, tzinfo=UTC)
@@ -58,6 +59,18 @@ class Api:
     def read(self, query: Callable[[Session], Any]) -> Any:
         with self.database.read() as session:
             return query(session)
+
+    def audited(self, count: int = 1, **query: Any) -> list[dict[str, Any]]:
+        """So many entries of the audit trail, the newest first; of no more."""
+
+        def found() -> list[dict[str, Any]]:
+            self.service.trail.close()  # a request is put on record just after it was answered
+            items: list[dict[str, Any]] = self.get("/audit", **query)["items"]
+            return items if len(items) >= count else []
+
+        entries = wait_for(found, f"{count} entries with {query}")
+        assert len(entries) == count, entries
+        return entries
 
     def publish(self, payload: Payload, modality: str = "") -> str:
         sent = message(payload, id=uuid.uuid4().hex, source="test", modality=modality)

@@ -9,7 +9,8 @@ import pytest
 from dicom_router.archive import Archive
 from dicom_router.errors import ConfigurationError
 from dicom_router.settings import Settings
-from services.api.access import Role, ensure_token
+from services.api.access import ensure_token
+from services.api.actor import Role
 from services.api.registration import named
 from services.api.server import address_of
 
