@@ -263,6 +263,13 @@ class DestinationChanged(Payload):
     destination: str
 
 
+class RouteChanged(Payload):
+    """Command: a route was created, changed or deleted; unrouted studies are looked at again."""
+
+    name: ClassVar[str] = "route-changed"
+    route: str
+
+
 class SenderChanged(Payload):
     """Command: a known sender was created, changed or deleted; receivers read the list again."""
 
@@ -283,7 +290,7 @@ class DeliveryRetry(Payload):
 
 
 class ForwardRequested(Payload):
-    """Command: send a study (again), to one destination or, without a name, to every enabled one.
+    """Command: send a study (again), to one destination or, without a name, where the routes say.
 
     `only_missing`: what a destination has, or is being sent, is not sent to it again.
     """
@@ -350,6 +357,7 @@ class LogLine(Payload):
 COMMAND_TYPES: tuple[type[Payload], ...] = (
     AssociationRejected,
     DestinationChanged,
+    RouteChanged,
     SenderChanged,
     DeliveryRetry,
     ForwardRequested,

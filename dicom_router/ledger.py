@@ -1,4 +1,4 @@
-"""What organizer and forwarder both say of a study: its lock, its state, its timeline.
+"""What several services say of a study: its lock, its state, its timeline, where it goes.
 
 One lock per study: whoever adds an instance, completes, routes, finishes a delivery, holds or
 deletes takes the study's row first. The state is derived, here and nowhere else.
@@ -11,7 +11,20 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicom_router.models import Delivery, DeliveryState, Study, StudyState, TimelineEntry
+from dicom_router.models import (
+    Association,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Receipt,
+    ReceiptState,
+    Route,
+    Study,
+    StudyState,
+    TimelineEntry,
+)
+from dicom_router.routing import Route as Rule
+from dicom_router.routing import StudyFacts
 
 # After a study was held or deleted no forwarder begins an image later than this: it looks at the
 # study's row before each image, unless it has looked so shortly before.
@@ -98,3 +111,48 @@ def call_attention(study: Study, kind: str, detail: str, at: datetime) -> None:
 def attention_paid(study: Study) -> None:
     """A person has looked and decided; lock the study before."""
     study.attention, study.needs_attention = [], False
+
+
+def enabled_destinations(session: Session) -> list[str]:
+    """The destinations that studies can be owed to, by name."""
+    query = select(Destination.name).where(Destination.enabled).order_by(Destination.name)
+    return list(session.scalars(query))
+
+
+def enabled_routes(session: Session) -> list[Rule]:
+    """The routes that are followed."""
+    return [rule_of(row) for row in session.scalars(select(Route).where(Route.enabled))]
+
+
+def rule_of(row: Route) -> Rule:
+    """A route as deciding looks at it."""
+    return Rule(
+        name=row.name,
+        order=row.order,
+        last=row.last,
+        destinations=tuple(row.destinations),
+        modalities=tuple(row.modalities),
+        calling_ae_titles=tuple(row.calling_ae_titles),
+        called_ae_titles=tuple(row.called_ae_titles),
+        patient_ids=tuple(row.patient_ids),
+        study_descriptions=tuple(row.study_descriptions),
+    )
+
+
+def facts_of(session: Session, study: Study) -> StudyFacts:
+    """What routes look at of a study."""
+    mine = select(Receipt.association_id).where(
+        Receipt.study_uid == study.study_uid, Receipt.state == ReceiptState.ORGANIZED
+    )
+    titles = session.execute(
+        select(Association.calling_ae_title, Association.called_ae_title)
+        .where(Association.association_id.in_(mine))
+        .distinct()
+    ).all()
+    return StudyFacts(
+        modalities=study.modalities,
+        calling_ae_titles=sorted({calling for calling, _called in titles}),
+        called_ae_titles=sorted({called for _calling, called in titles}),
+        patient_id=study.patient_id,
+        study_description=study.study_description,
+    )

@@ -70,6 +70,7 @@ class Log(StrEnum):
     DESTINATION_DOWN = "destination.down"
     DESTINATION_UP = "destination.up"
     DESTINATION_CONFIGURED = "destination.configured"
+    ROUTE_CONFIGURED = "route.configured"
     DESTINATION_NONE = "destination.none"
     SENDERS_REGISTERED = "senders.registered"
 

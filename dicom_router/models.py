@@ -338,6 +338,25 @@ class Destination(Base):
     updated_at: Mapped[datetime]
 
 
+class Route(Base):
+    """Which studies go where; empty conditions are met by all. See `dicom_router.routing`."""
+
+    __tablename__ = "routes"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    order: Mapped[int]
+    last: Mapped[bool] = mapped_column(default=False)
+    modalities: Mapped[list[str]]
+    calling_ae_titles: Mapped[list[str]]
+    called_ae_titles: Mapped[list[str]]
+    patient_ids: Mapped[list[str]]
+    study_descriptions: Mapped[list[str]]
+    destinations: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
 class DestinationOutage(Base):
     """A destination that is down; the forwarders' own, and gone when it is up again."""
 

@@ -16,6 +16,7 @@ from dicom_router.events import (
     InstanceStored,
     QuarantineDelete,
     QuarantineRetry,
+    RouteChanged,
     StudyComplete,
     StudyDelete,
     StudyRelease,
@@ -45,6 +46,7 @@ FORWARDER_COMMANDS = Queue(
         Binding(COMMANDS_EXCHANGE, kind.name)
         for kind in (
             DestinationChanged,
+            RouteChanged,
             DeliveryRetry,
             ForwardRequested,
             StudyRelease,

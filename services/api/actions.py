@@ -39,6 +39,10 @@ class Action(StrEnum):
     SENDER_CHANGE = "sender.change"
     SENDER_DELETE = "sender.delete"
     SENDER_ECHO = "sender.echo"
+    ROUTE_CREATE = "route.create"
+    ROUTE_CHANGE = "route.change"
+    ROUTE_DELETE = "route.delete"
+    ROUTE_TEST = "route.test"
     PEER_ECHO = "peer.echo"
     DATA_FOLDER_ADOPT = "data-folder.adopt"
 
@@ -91,6 +95,12 @@ ACTIONS: dict[str, Action | None] = {
     "replace_sender": Action.SENDER_CHANGE,
     "delete_sender": Action.SENDER_DELETE,
     "echo_sender": Action.SENDER_ECHO,
+    "list_routes": None,
+    "get_route": None,
+    "create_route": Action.ROUTE_CREATE,
+    "replace_route": Action.ROUTE_CHANGE,
+    "delete_route": Action.ROUTE_DELETE,
+    "try_routes": Action.ROUTE_TEST,
     "echo_any": Action.PEER_ECHO,
     "list_associations": None,
     "list_events": None,

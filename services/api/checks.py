@@ -7,6 +7,7 @@ from dicom_router.archive import WrongFolder
 from dicom_router.bus import BrokerUnavailable
 from dicom_router.data_folder import learn
 from dicom_router.errors import ConfigurationError, Unavailable
+from dicom_router.ledger import enabled_destinations, enabled_routes
 from dicom_router.migrations import require_current
 from dicom_router.tls import TlsFiles, is_good_until
 from services.api.context import Context
@@ -38,7 +39,7 @@ def diagnose(context: Context) -> list[Check]:
     found = [_database(context), _broker(context), _data_folder(context), _disk(context)]
     found += _certificates(context)
     if found[0].status == CheckStatus.OK:
-        found += [*_destinations(context), _attention(context), *_queues(context)]
+        found += [*_destinations(context), _routes(context), _attention(context), *_queues(context)]
     return found
 
 
@@ -185,6 +186,23 @@ def _destinations(context: Context) -> list[Check]:
     ]
 
 
+def _routes(context: Context) -> Check:
+    with context.database.read() as session:
+        usable = set(enabled_destinations(session))
+        known = enabled_routes(session)
+    lost = {each.name: sorted(set(each.destinations) - usable) for each in known}
+    said = [f"{name} ({', '.join(names)})" for name, names in lost.items() if names]
+    return _check(
+        "routes",
+        "Routes lead to destinations",
+        f"These name destinations that are disabled or not there: {', '.join(said)}"
+        if said
+        else None,
+        f"{len(known)} are followed" if known else "None: studies go to every enabled destination",
+        "Enable the destination, or take it out of the route: PUT /api/v1/routes/{name}",
+    )
+
+
 def _attention(context: Context) -> Check:
     with context.database.read() as session:
         count = studies.count_needing_attention(session)
@@ -233,6 +251,7 @@ def _queues(context: Context) -> list[Check]:
 _WARNINGS = {
     "destinations",
     "destinations-up",
+    "routes",
     "attention",
     "dead-letters",
 }  # nothing is lost by these

@@ -72,7 +72,7 @@ class _Given(BaseModel):
         return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
 
 
-_ONLY_SHOWN = {"managed_by", "down", "waiting", "created_at", "updated_at"}
+_ONLY_SHOWN = {"managed_by", "down", "waiting", "missing", "created_at", "updated_at"}
 
 
 # -- studies -----------------------------------------------------------------------------------
@@ -159,7 +159,9 @@ class Study(BaseModel):
 class StudyForward(_Given):
     """A study to be sent (again)."""
 
-    destination: Name | None = Field(None, description="null: to every enabled destination.")
+    destination: Name | None = Field(
+        None, description="null: where the routes say; without routes to every enabled one."
+    )
     only_missing: bool = Field(
         True,
         description="false: everything once more, also what the destination has.",
@@ -464,6 +466,109 @@ class EchoResult(BaseModel):
     stage: EchoStage = Field(description="The last stage that was reached; it failed if not ok.")
     latency_ms: float | None = Field(description="From connecting to the answer; null if not ok.")
     detail: str = Field(examples=["PACS at 10.0.0.5:104 answered"])
+
+
+# -- routes ------------------------------------------------------------------------------------
+
+Glob = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern=_NO_NUL,
+        description="`*` stands for any characters, `?` for one; case does not matter.",
+        examples=["CT_ROOM_*"],
+    ),
+]
+Globs = Annotated[list[Glob], Field(max_length=100)]
+Modality = Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,16}$", examples=["CT"])]
+
+
+class RouteSettings(_Given):
+    """Which studies go to which destinations.
+
+    A study fits when it meets every condition that is not empty; a condition is met by any of its
+    values. Of several routes that fit, each counts.
+    """
+
+    name: Name | None = Field(None, description="If given, the one in the path.")
+    enabled: bool = Field(
+        True,
+        description="false: it is left aside. With no enabled route every study goes to every "
+        "enabled destination.",
+    )
+    order: int = Field(100, ge=0, le=9999, description="Routes are looked at in this order.")
+    last: bool = Field(False, description="true: where it applies, no later route is looked at.")
+    modalities: list[Modality] = Field([], max_length=100, description="The study has one of them.")
+    calling_ae_titles: Globs = Field([], description="One of its associations was called by such.")
+    called_ae_titles: Globs = Field([], description="One of its associations called such.")
+    patient_ids: Globs = []
+    study_descriptions: Globs = []
+    destinations: list[Name] = Field(
+        min_length=1, max_length=100, description="All of them get the study."
+    )
+
+
+class NewRoute(RouteSettings):
+    """A route to be added."""
+
+    name: Name
+
+
+class Route(BaseModel):
+    """A route."""
+
+    name: str = Field(examples=["ct-to-pacs"])
+    enabled: bool
+    order: int
+    last: bool
+    modalities: list[str]
+    calling_ae_titles: list[str]
+    called_ae_titles: list[str]
+    patient_ids: list[str]
+    study_descriptions: list[str]
+    destinations: list[str] = Field(examples=[["pacs"]])
+    missing: list[str] = Field(
+        description="Those of its destinations that are disabled or not there: nothing goes there."
+    )
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class RouteTest(_Given):
+    """A study, or what one might be, to be tried on the routes."""
+
+    study_uid: str | None = Field(
+        None, max_length=256, description="Of a study here; or give the values below."
+    )
+    modalities: list[Modality] = []
+    calling_ae_titles: list[str] = []
+    called_ae_titles: list[str] = []
+    patient_id: str = ""
+    study_description: str = ""
+    draft: NewRoute | None = Field(
+        None, description="Try it as if this route were there, in place of one of the same name."
+    )
+
+
+class RouteVerdict(BaseModel):
+    """What one route says to a study."""
+
+    name: str
+    applies: bool
+    why_not: list[str] = Field(
+        description="The conditions that are not met.", examples=[["modality: CT, not MR or US"]]
+    )
+    destinations: list[str]
+
+
+class RouteTestResult(BaseModel):
+    """Where a study would go."""
+
+    destinations: list[str] = Field(description="Empty: it would be `unrouted`.")
+    missing: list[str] = Field(description="Destinations that are disabled or not there.")
+    detail: str = Field(examples=["route ct-to-pacs: pacs"])
+    routes: list[RouteVerdict] = Field(description="Every enabled route, in order.")
 
 
 # -- queues ------------------------------------------------------------------------------------

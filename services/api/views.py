@@ -1,6 +1,6 @@
 """Rows as clients see them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from dicom_router.archive import Archive
 from dicom_router.history import history_entry
-from dicom_router.models import Association, Receipt, Sender, Series, Study
+from dicom_router.models import Association, Receipt, Route, Sender, Series, Study
 from dicom_router.models import TimelineEntry as Entry
 from dicom_router.quarantine import RECEIVER, kind_of
+from dicom_router.routing import Verdict
 from services.api import schemas
 from services.api.letters import Letter
 from services.api.oldest import first_failed_at
@@ -83,6 +84,22 @@ def destination(status: DestinationStatus) -> schemas.Destination:
 def sender(row: Sender) -> schemas.Sender:
     """A sender."""
     return schemas.Sender.model_validate(_columns(schemas.Sender, row))
+
+
+def route(row: Route, enabled: Collection[str]) -> schemas.Route:
+    """A route, given the enabled destinations."""
+    missing = [name for name in row.destinations if name not in enabled]
+    return schemas.Route.model_validate({**_columns(schemas.Route, row), "missing": missing})
+
+
+def verdict(each: Verdict) -> schemas.RouteVerdict:
+    """What one route says to a study."""
+    return schemas.RouteVerdict(
+        name=each.route.name,
+        applies=each.applies,
+        why_not=list(each.why_not),
+        destinations=list(each.route.destinations),
+    )
 
 
 def association(row: Association) -> schemas.Association:

@@ -8,6 +8,7 @@ from dicom_router.events import (
     DestinationChanged,
     ForwardRequested,
     Message,
+    RouteChanged,
     StudyComplete,
     StudyRelease,
     expect,
@@ -51,6 +52,8 @@ class Handlers:
         command = payload_of(received)
         if isinstance(command, DestinationChanged):
             self._on_destination_changed(command)
+        elif isinstance(command, RouteChanged):
+            self._sweep.wake()  # unrouted studies may have somewhere to go now
         elif isinstance(command, DeliveryRetry):
             self._on_retry(command)
         elif isinstance(command, ForwardRequested):

@@ -42,7 +42,7 @@ from dicom_router.models import (
 from dicom_router.retry import NEVER_PUT_OFF_FOR
 from services.forwarder.missing import Entry
 from services.forwarder.policy import Tally
-from services.forwarder.routing import Candidate, Frozen, Owed
+from services.forwarder.routing import Frozen, Owed
 
 # How the rest of the forwarder, which knows no SQLAlchemy, calls what these functions work in.
 Transaction: TypeAlias = Session
@@ -57,33 +57,28 @@ def _table(model: type[Base]) -> Table:
 # -- what a study owes -------------------------------------------------------------------------
 
 
-def not_routed(session: Session, after: str, limit: int) -> list[str]:
-    """Studies with a revision that has no deliveries, or instances that no destination is owed.
+def not_routed(session: Session, after: str, limit: int, *, unrouted: bool) -> list[str]:
+    """Studies with a revision that has no deliveries; with `unrouted` also those with instances
+    that no destination is owed.
 
-    In the order of their UIDs, from the one that comes after `after`. Without an enabled
-    destination the latter are left out: routing would change nothing.
+    In the order of their UIDs, from the one that comes after `after`.
     """
     is_new = Study.routed_revision < Study.revision
-    has_somewhere_to_go = exists().where(Destination.enabled)
+    wanted = or_(Study.unrouted, is_new) if unrouted else is_new
     return list(
         session.scalars(
             select(Study.study_uid)
-            .where(
-                or_(Study.unrouted, is_new),
-                or_(is_new, has_somewhere_to_go),
-                ~Study.deleted,
-                Study.study_uid > after,
-            )
+            .where(wanted, ~Study.deleted, Study.study_uid > after)
             .order_by(Study.study_uid)
             .limit(limit)
         )
     )
 
 
-def candidates(session: Session) -> list[Candidate]:
-    """All destinations, as routing looks at them."""
-    rows = session.execute(select(Destination.name, Destination.enabled))
-    return [Candidate(name, enabled) for name, enabled in rows]
+def destinations_owed(session: Session, study_uid: str) -> set[str]:
+    """The destinations that a study has or had deliveries to."""
+    query = select(Delivery.destination).where(Delivery.study_uid == study_uid).distinct()
+    return set(session.scalars(query))
 
 
 def unowed(session: Session, study: Study) -> list[Frozen]:

@@ -1,16 +1,16 @@
-"""Sends a study (again) because a person asks for it, to one destination or all enabled ones."""
+"""Sends a study (again) because a person asks for it, to one destination or where routes say."""
 
 import uuid
 from datetime import datetime
 
 from dicom_router.events import ForwardRequested
-from dicom_router.ledger import lock_study, note, refresh_state
+from dicom_router.ledger import enabled_destinations, lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
 from services.forwarder import queries
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.missing import Plan, everything, what_is_missing
-from services.forwarder.owing import Owing
+from services.forwarder.owing import Owing, where_to
 from services.forwarder.queries import Transaction
 from services.forwarder.routing import Owed
 from services.forwarder.writing import Writer
@@ -40,8 +40,9 @@ class Resending:
         if not study.deleted:
             # What is owed by itself comes first: it is part of what is there or on its way.
             self._owing.route_locked(session, study, now)
-        enabled = sorted(each.name for each in queries.candidates(session) if each.enabled)
-        names = enabled if asked.destination is None else [asked.destination]
+        enabled = enabled_destinations(session)
+        decision = where_to(session, study)
+        names = list(decision.destinations) if asked.destination is None else [asked.destination]
         served = []
         for name in names:
             why_not = _why_not(study, name, enabled)
@@ -52,7 +53,8 @@ class Resending:
             if plan.try_again or plan.send:
                 served.append(name)
         if not names:
-            _note(session, study, "", asked, request, Plan(), "no destination is enabled", 0, now)
+            why_not = decision.sentence() if decision.verdicts else "no destination is enabled"
+            _note(session, study, "", asked, request, Plan(), why_not, 0, now)
         if served:
             # What was sent by hand is owed to somebody: routing has nothing left to do with it.
             study.unrouted = study.unrouted and bool(queries.unowed(session, study))
@@ -103,7 +105,7 @@ def _note(
     now: datetime,
 ) -> None:
     what = "what is missing" if asked.only_missing else "everything again"
-    wanted = f"{asked.by} asked to send {what} to {name or 'all destinations'}"
+    wanted = f"{asked.by} asked to send {what} to {name or 'every destination it goes to'}"
     if why_not:
         result = f"nothing is sent: {why_not}"
     elif plan.images:

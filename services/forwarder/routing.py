@@ -1,20 +1,11 @@
-"""What a study owes, and to whom: pure decisions.
+"""What a study owes to the destinations it goes to (`dicom_router.routing`): pure decisions.
 
-With no rule defined every study goes to every enabled destination; rules will be decided here too.
 Whether a destination is paused or down makes no difference: what is owed to it waits.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A destination, as far as routing looks at it."""
-
-    name: str
-    enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +25,40 @@ class Owed:
     receipt_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomers:
+    """Destinations that a late image has brought a study to: they are owed all of it."""
+
+    names: Collection[str] = ()
+    receipt_ids: tuple[str, ...] = ()  # of the whole study
+
+
+NO_NEWCOMERS = Newcomers()
+
+
 def owed(
-    candidates: Iterable[Candidate], unowed: Iterable[Frozen], routed_revision: int, revision: int
+    names: Iterable[str],
+    unowed: Iterable[Frozen],
+    routed_revision: int,
+    revision: int,
+    newcomers: Newcomers = NO_NEWCOMERS,
 ) -> list[Owed]:
     """The deliveries that a study needs, by revision, then by destination.
 
-    `unowed` are its organized instances that are in no delivery. Those of revisions that were
-    routed when there was no destination travel with the first revision that finds one.
+    `names` are the destinations it goes to. `unowed` are its organized instances that are in no
+    delivery. Those of revisions that were routed when there was no destination travel with the
+    first revision that finds one.
     """
-    names = sorted(each.name for each in candidates if each.enabled)
-    return [
+    grouped = _by_revision(unowed, routed_revision, revision)
+    known = [name for name in names if name not in newcomers.names]
+    made = [
         Owed(number, name, tuple(receipt_ids))
-        for number, receipt_ids in sorted(_by_revision(unowed, routed_revision, revision).items())
-        for name in names
+        for number, receipt_ids in grouped.items()
+        for name in known
     ]
+    if grouped:
+        made += [Owed(revision, name, newcomers.receipt_ids) for name in newcomers.names]
+    return sorted(made, key=lambda each: (each.revision, each.destination))
 
 
 def _by_revision(

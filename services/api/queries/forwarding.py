@@ -1,6 +1,5 @@
-"""Who has a study, and who could be sent it."""
+"""Who has a study."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +10,6 @@ from dicom_router.models import (
     Delivery,
     DeliveryInstance,
     DeliveryInstanceState,
-    Destination,
     Receipt,
     ReceiptState,
 )
@@ -45,9 +43,3 @@ def holders(session: Session, study_uid: str) -> list[Holder]:
         .order_by(Delivery.destination)
     )
     return [Holder(name, images, since) for name, images, since in rows if since is not None]
-
-
-def enabled_destinations(session: Session) -> Sequence[str]:
-    """The destinations that studies can be sent to, by name."""
-    query = select(Destination.name).where(Destination.enabled).order_by(Destination.name)
-    return session.scalars(query).all()

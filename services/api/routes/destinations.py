@@ -17,6 +17,7 @@ from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import Session
 from services.api.queries import destinations as queries
+from services.api.queries.routes import routes_to
 from services.api.schemas import (
     Destination,
     DestinationSettings,
@@ -93,11 +94,12 @@ def delete_destination(
 ) -> None:
     """Deliveries that wait for it are in the way, unless they are to be discarded: cancelled.
 
-    That can take a while, in which the destination is disabled; ask again if it is cut off.
+    So are routes that name it: their studies would go nowhere. To discard can take a while, in
+    which the destination is disabled; ask again if it is cut off.
     """
     cancelled = _discard(api, name, who) if waiting == "discard" else 0
     with api.change(who) as change:
-        row = _changeable(change.session, name)
+        row = _removable(change.session, name)
         if left := queries.open_deliveries(change.session, name):
             raise Problem(
                 409,
@@ -129,13 +131,23 @@ def echo_destination(api: Api, _who: Operator, name: str) -> EchoResult:
     return echo(peer, tls=api.tls_files if row.tls else None, stopping=api.stopping)
 
 
+def _removable(session: Session, name: str) -> DestinationRow:
+    row = _changeable(session, name)
+    if named_by := routes_to(session, name):
+        raise Problem(
+            409,
+            f"Studies go to {name!r} by the routes {', '.join(named_by)}: change these before.",
+        )
+    return row
+
+
 def _discard(api: Api, name: str, who: Actor) -> int:
     """Cancel what a destination is owed, and owe it no more; how many deliveries.
 
     A few studies at a time: others wait for their locks, on SQLite for the whole database.
     """
     with api.change(who) as change:
-        row = _changeable(change.session, name)
+        row = _removable(change.session, name)
         queries.change_destination(row, {"enabled": False}, change.now)
     total = 0
     while True:

@@ -7,7 +7,7 @@ image in hand at most.
 from fastapi import APIRouter
 
 from dicom_router.events import ForwardRequested, StudyDelete, StudyRelease
-from dicom_router.ledger import lock_study
+from dicom_router.ledger import enabled_destinations, lock_study
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study as StudyRow
 from services.api.context import Admin, Api, Operator
@@ -105,7 +105,7 @@ def delete_study(api: Api, who: Admin, study_uid: StudyUid, given: StudyDecision
 def require_target(session: Session, name: str | None) -> None:
     """A `Problem` unless studies can be sent to a destination; without a name, to any."""
     if name is None:
-        if not queries.enabled_destinations(session):
+        if not enabled_destinations(session):
             raise Problem(
                 409,
                 "No destination is enabled: add one (POST /api/v1/destinations) or enable one.",

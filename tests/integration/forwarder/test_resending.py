@@ -129,7 +129,7 @@ def test_an_unrouted_study_that_is_sent_by_hand_is_owed_nothing_twice(
     ask(world, study)
     eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
     with world.database.read() as session:
-        assert queries.not_routed(session, "", 10) == []
+        assert queries.not_routed(session, "", 10, unrouted=True) == []
     assert len(world.deliveries(study)) == 1
     assert pacs.repeats == 0
 
