@@ -94,7 +94,7 @@ class ApiService:
             Task("bulk", bulk.run, every=_BULK_EVERY_SECONDS).start(),
             Task("outbox", relay.relay, every=_RELAY_EVERY_SECONDS, wake=relay.woken).start(),
             Task("audit", trail.flush, every=FLUSH_SECONDS, wake=trail.wake).start(),
-            Task("prune", self._prune, every=_PRUNE_EVERY_SECONDS).start(),
+            Task("prune", self.prune, every=_PRUNE_EVERY_SECONDS).start(),
         )
         self._server.start()
         if is_new:
@@ -115,7 +115,7 @@ class ApiService:
             task.stop(timeout * 0.04)
         self._close_trail()
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
         """Forget what is older than is kept."""
         self._recorder.prune()
         self.trail.prune()

@@ -145,15 +145,23 @@ def row_of(actor: Actor, outcome: str, now: datetime) -> dict[str, Any]:
         "who": actor.name,
         "kind": str(actor.kind),
         "role": str(actor.role),
-        "address": actor.address[:64],
+        "address": _storable(actor.address)[:64],
         "action": str(actor.action),
-        "study_uid": actor.study_uid[:_LONGEST] if actor.study_uid else None,
-        "about": actor.about[:_LONGEST],
+        "study_uid": _storable(actor.study_uid)[:_LONGEST] if actor.study_uid else None,
+        "about": _storable(actor.about)[:_LONGEST],
         "outcome": outcome,
-        "detail": actor.detail,
+        "detail": {
+            _storable(name): _storable(value) if isinstance(value, str) else value
+            for name, value in actor.detail.items()
+        },
         "count": 1,
         "request_id": actor.request_id,
     }
+
+
+def _storable(text: str) -> str:
+    """As it is, but for what no database takes in a text: NUL, and half a character (UTF-16's)."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def filters_of(parameters: list[tuple[str, str]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from services.api.queries import access as queries
 router = APIRouter(prefix="/session", tags=["session"])
 
 
-@router.post("", summary="Sign in")
+@router.post("", summary="Sign in", openapi_extra={"security": [{}]})
 def open_session(
     api: Api, who: Anyone, request: Request, response: Response, given: Credentials | None = None
 ) -> Session:
