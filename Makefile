@@ -8,6 +8,13 @@ PYTHON := $(VENV)/bin/python
 RUNTIME := $(VENV)/.runtime-is-installed
 DEVELOPMENT := $(VENV)/.development-is-installed
 
+WEB := services/api/web
+PACKAGES := $(WEB)/node_modules/.packages-are-installed
+DASHBOARD := $(WEB)/dist/index.html
+CLIENT := $(WEB)/src/api/schema.ts
+# With the machine's own Node.js, or the one in .venv where there is none that is new enough.
+NODE := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
+
 CODE := $(wildcard dicom_router services infra tests benchmarks)
 
 # Recipes `exec` what runs for long, so that a SIGTERM to make reaches it and nothing stands between.
@@ -17,7 +24,7 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 .PHONY: run
-run: $(RUNTIME)  ## the whole router in one process, on SQLite and the in-process bus
+run: $(RUNTIME) $(DASHBOARD)  ## the whole router in one process, on SQLite and the in-process bus
 	@exec $(PYTHON) -m services
 
 .PHONY: signin
@@ -25,15 +32,16 @@ signin: $(RUNTIME)  ## a fresh link that signs the administrator in, once
 	@exec $(PYTHON) -m services.api.signin
 
 .PHONY: demo
-demo: $(RUNTIME)  ## the router, a stand-in PACS and a real CT series through both (ARGS=--once to end then)
+demo: $(RUNTIME) $(DASHBOARD)  ## the router, a stand-in PACS and a real CT series through both (ARGS=--once to end then)
 	@exec $(PYTHON) -m infra.demo $(ARGS)
 
 # In several processes, because tests mostly wait for peers; each has its own servers.
 EVERY_TEST := --numprocesses=4 --dist=loadgroup --durations=15
 
 .PHONY: test
-test: $(DEVELOPMENT)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (ARGS=... for pytest)
+test: $(DEVELOPMENT) $(DASHBOARD)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (ARGS=... for pytest)
 	@$(PYTHON) -m infra.debian_packages
+	@$(if $(ARGS),,$(NODE) npm --prefix $(WEB) run --silent test)
 	@exec $(PYTHON) -m pytest $(or $(ARGS),$(EVERY_TEST))
 
 .PHONY: chaos
@@ -51,19 +59,21 @@ endurance: $(DEVELOPMENT)  ## an object of 1 GiB through the whole router, with 
 	@LARGE_OBJECT_MIB=1024 exec $(PYTHON) -m pytest tests/acceptance/test_large_object.py $(ARGS)
 
 .PHONY: lint
-lint: $(DEVELOPMENT)  ## format check, lint, strict types, import contracts
+lint: $(DEVELOPMENT) $(CLIENT)  ## format check, lint, strict types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet $(CODE)
 	@$(PYTHON) -m ruff check --quiet $(CODE)
 	@$(PYTHON) -m mypy $(CODE)
 	@$(VENV)/bin/lint-imports
+	@$(NODE) npm --prefix $(WEB) run --silent lint
 
 .PHONY: format
-format: $(DEVELOPMENT)  ## put the code into shape and repair what the linter can
+format: $(DEVELOPMENT) $(PACKAGES)  ## put the code into shape and repair what the linter can
 	@$(PYTHON) -m ruff format --quiet $(CODE)
 	@$(PYTHON) -m ruff check --quiet --fix $(CODE)
+	@$(NODE) npm --prefix $(WEB) run --silent format
 
 .PHONY: cluster
-cluster: $(RUNTIME)  ## the production shape without containers: RabbitMQ, PostgreSQL, seven processes
+cluster: $(RUNTIME) $(DASHBOARD)  ## the production shape without containers: RabbitMQ, PostgreSQL, seven processes
 	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
 	@exec $(PYTHON) -m infra.cluster
 
@@ -76,14 +86,18 @@ COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null
 lock: $(DEVELOPMENT)  ## lock requirements*.in anew, with hashes (ARGS=--upgrade for newer releases)
 	@$(COMPILE) $(ARGS) --output-file=requirements.txt requirements.in
 	@$(COMPILE) $(ARGS) --output-file=requirements-dev.txt requirements-dev.in
+	@$(COMPILE) $(ARGS) --output-file=requirements-node.txt requirements-node.in
+
+.PHONY: web
+web: $(DASHBOARD)  ## build the dashboard (by itself for run, demo, test and cluster)
 
 .PHONY: schemas
-schemas: $(RUNTIME)  ## write docs/schemas anew from the types of the events
+schemas: $(RUNTIME)  ## write docs/schemas anew from the types of the events, and openapi.json
 	@$(PYTHON) -m infra.schemas
 
 .PHONY: clean
 clean:  ## remove what make has made (never the data folder)
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.txt infra/make_venv
@@ -95,3 +109,15 @@ $(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
 	@echo "Installing the development tools." >&2
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
+
+$(PACKAGES): $(WEB)/package-lock.json infra/find_node | $(RUNTIME)
+	@infra/find_node $(VENV)
+	@$(NODE) npm --prefix $(WEB) ci --silent
+	@touch $@
+
+$(CLIENT): $(WEB)/openapi.json $(PACKAGES)
+	@$(NODE) npm --prefix $(WEB) run --silent types
+	@touch $@
+
+$(DASHBOARD): $(PACKAGES) $(filter-out $(CLIENT),$(shell find $(WEB)/src -type f)) $(wildcard $(WEB)/*.html $(WEB)/*.ts)
+	@$(NODE) npm --prefix $(WEB) run --silent build

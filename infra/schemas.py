@@ -1,4 +1,5 @@
-"""Writes the JSON Schema of each event into `docs/schemas/`: `make schemas`.
+"""Writes the JSON Schema of each event into `docs/schemas/`, and the OpenAPI document of the REST
+API for the dashboard's client: `make schemas`.
 
 The types in `dicom_router.events` are the source; what is written here is for integrators, who may
 use any language. The samples beside the schemas are written by hand and never changed: they stand
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from dicom_router.events import EVENT_TYPES, Envelope, Payload
+from services.api.app import document
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 SAMPLES = FOLDER / "samples"
+OPENAPI = Path(__file__).parent.parent / "services" / "api" / "web" / "openapi.json"
 
 # Always there, though CloudEvents 1.0 would let a producer leave them out.
 _ALWAYS_SENT = ("specversion", "id", "source", "type", "time", "datacontenttype", "dataschema")
@@ -49,6 +52,11 @@ def files() -> dict[Path, str]:
     }
 
 
+def openapi() -> str:
+    """The text of the OpenAPI document."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Write them, and remove those of events that are gone."""
     wanted = files()
@@ -57,7 +65,8 @@ def main() -> None:
             path.unlink()
     for path, text in wanted.items():
         path.write_text(text, "utf-8")
-    print(f"docs/schemas/ holds the schemas of {len(wanted)} events.")
+    OPENAPI.write_text(openapi(), "utf-8")
+    print(f"docs/schemas/ holds the schemas of {len(wanted)} events, {OPENAPI.name} the API.")
 
 
 def _without_titles(value: Any) -> Any:

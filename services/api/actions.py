@@ -113,6 +113,7 @@ ACTIONS: dict[str, Action | None] = {
     "adopt_data_folder": Action.DATA_FOLDER_ADOPT,
     "open_session": Action.SESSION_OPEN,
     "get_session": None,
+    "get_site": None,
     "close_session": Action.SESSION_CLOSE,
     "change_password": Action.PASSWORD_CHANGE,
     "list_users": None,

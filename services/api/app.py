@@ -1,22 +1,18 @@
-"""The application: routes, what happens around them, and the page at `/`."""
+"""The application: routes, what happens around them, and the dashboard at `/`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
+from services.api import dashboard
 from services.api.audit import Auditing
 from services.api.context import Context
 from services.api.metrics import Metrics
 from services.api.middleware import (
     API,
-    DOCS,
     Authentication,
     RequestContext,
     Requests,
@@ -38,13 +34,13 @@ from services.api.routes import (
     routing,
     senders,
     session,
+    site,
     studies,
     study_commands,
     tokens,
     users,
 )
 
-_PAGE = Path(__file__).parent / "page"
 _DESCRIPTION = (
     "Receives DICOM studies, keeps them until they are complete, and sends them on. "
     "This API tells where each study is and configures where studies go."
@@ -53,19 +49,36 @@ _DESCRIPTION = (
 
 def create_app(context: Context) -> FastAPI:
     """The ASGI application around these parts."""
+    app = _described()
+    app.state.context = context
+    app.state.metrics = Metrics(context)
+    app.router.routes += dashboard.routes()
+    handle_problems(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(Authentication, access=context.access)
+    app.add_middleware(Auditing, trail=context.trail)
+    app.add_middleware(Requests)
+    app.add_middleware(RequestContext)
+    return app
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, without a router behind it."""
+    return _described().openapi()
+
+
+def _described() -> FastAPI:
     app = FastAPI(
         title="DICOM router",
         version="1",
         description=_DESCRIPTION,
         openapi_url="/api/openapi.json",
-        docs_url=DOCS,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.context = context
-    app.state.metrics = Metrics(context)
     for module in (
         studies,
         study_commands,
@@ -82,20 +95,14 @@ def create_app(context: Context) -> FastAPI:
         data_folder,
         operations,
         session,
+        site,
         users,
         tokens,
         audit,
     ):
         app.include_router(module.router, prefix=API)
     app.include_router(operations.machines)
-    app.router.routes += _page()
-    handle_problems(app)
     describe_errors(app)
-    # The last one added is the first to see a request.
-    app.add_middleware(Authentication, access=context.access)
-    app.add_middleware(Auditing, trail=context.trail)
-    app.add_middleware(Requests)
-    app.add_middleware(RequestContext)
     return app
 
 
@@ -107,16 +114,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     feed.cancel()
     with suppress(asyncio.CancelledError):
         await feed
-
-
-def _page() -> list[Route]:
-    """A plain page that lists the studies, until the dashboard takes its place."""
-    files = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
-    return [Route(path, _served(_PAGE / name)) for path, name in files.items()]
-
-
-def _served(path: Path) -> Callable[[Request], Awaitable[Response]]:
-    async def serve(_request: Request) -> Response:
-        return FileResponse(path)
-
-    return serve

@@ -22,7 +22,6 @@ from services.api.problems import Problem, unavailable
 
 API = "/api/v1"
 SESSION = f"{API}/session"
-DOCS = "/api/docs"
 MOST_BODY_BYTES = 1 << 20
 _LOOKS_AT_ONCE = 16
 _TOO_LARGE = f"A body has at most {MOST_BODY_BYTES} bytes."
@@ -30,13 +29,6 @@ _TOO_LARGE = f"A body has at most {MOST_BODY_BYTES} bytes."
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-# FastAPI's page is a few lines of its own and Swagger UI from where its makers publish it.
-_DOCS_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "img-src data: https://fastapi.tiangolo.com; connect-src 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
 )
 _HTTPS_ONLY = "max-age=31536000"  # seconds, a year: from then on this browser asks over TLS only
 # An encoded slash in a segment is part of a name (a UID may contain anything), not a separator.
@@ -178,7 +170,7 @@ def _request_id(headers: Headers) -> str:
 
 def _headers(scope: Scope) -> dict[str, str]:
     headers = {
-        "Content-Security-Policy": _DOCS_POLICY if scope["path"] == DOCS else _POLICY,
+        "Content-Security-Policy": _POLICY,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",

@@ -650,6 +650,17 @@ class Quarantined(BaseModel):
 # -- the rest ----------------------------------------------------------------------------------
 
 
+class Site(BaseModel):
+    """What a scanner has to be told of the router, and where both are."""
+
+    ae_title: str = Field(examples=["DICOMROUTER"])
+    dicom_ports: list[int] = Field(examples=[[11112]])
+    time_zone: str = Field(
+        description="An IANA name, or an offset where there is none: that of local times.",
+        examples=["America/Sao_Paulo", "Etc/GMT+3"],
+    )
+
+
 class Accepted(BaseModel):
     """A command was accepted; a service carries it out."""
 

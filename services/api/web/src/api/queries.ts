@@ -1,0 +1,72 @@
+/** What the pages ask for, and how often. */
+import { useInfiniteQuery, useQuery } from "@tanstack/preact-query";
+import { client, result } from "./client";
+import type { paths } from "./schema";
+
+export type StudyFilters = NonNullable<paths["/api/v1/studies"]["get"]["parameters"]["query"]>;
+
+/** Besides what the events bring: an event may be missed while the connection is down. */
+const POLL_MS = 10_000;
+const PAGE = 200;
+
+export function useStudies(filters: StudyFilters) {
+  return useInfiniteQuery({
+    queryKey: ["studies", filters],
+    queryFn: ({ pageParam }) =>
+      result(
+        client.GET("/api/v1/studies", {
+          params: { query: { ...filters, limit: PAGE, cursor: pageParam } },
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next ?? undefined,
+    // All pages that are open are asked for anew: the more there are, the more seldom.
+    refetchInterval: (query) => POLL_MS * Math.max(1, query.state.data?.pages.length ?? 1),
+    placeholderData: (before) => before,
+    structuralSharing: false,
+  });
+}
+
+export function useStudy(uid: string) {
+  return useQuery({
+    queryKey: ["study", uid],
+    queryFn: () =>
+      result(client.GET("/api/v1/studies/{study_uid}", { params: { path: { study_uid: uid } } })),
+    refetchInterval: POLL_MS,
+  });
+}
+
+export function useSeries(uid: string) {
+  return useQuery({
+    queryKey: ["study", uid, "series"],
+    queryFn: () =>
+      result(
+        client.GET("/api/v1/studies/{study_uid}/series", {
+          params: { path: { study_uid: uid }, query: { limit: 500 } },
+        }),
+      ),
+    refetchInterval: POLL_MS,
+  });
+}
+
+export function useTimeline(uid: string) {
+  return useQuery({
+    queryKey: ["study", uid, "timeline"],
+    queryFn: () =>
+      result(
+        client.GET("/api/v1/studies/{study_uid}/timeline", {
+          params: { path: { study_uid: uid } },
+        }),
+      ),
+    refetchInterval: POLL_MS,
+  });
+}
+
+export function useDestinations() {
+  return useQuery({
+    queryKey: ["destinations"],
+    queryFn: () =>
+      result(client.GET("/api/v1/destinations", { params: { query: { limit: 500 } } })),
+    refetchInterval: POLL_MS,
+  });
+}

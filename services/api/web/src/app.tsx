@@ -1,0 +1,77 @@
+/** Signs in, then shows the page that the address names. */
+import { useQueryClient } from "@tanstack/preact-query";
+import { useEffect, useState } from "preact/hooks";
+import { Route, Switch } from "wouter-preact";
+import { Problem, signIn } from "./api/client";
+import { useText } from "./i18n";
+import { follow } from "./live";
+import { Studies } from "./pages/studies";
+import { Study } from "./pages/study";
+import { HereProvider, useSession, useSite } from "./session";
+import { Shell } from "./shell";
+import { SignIn } from "./sign-in";
+import { Heading, Loaded } from "./ui/basics";
+
+/** The token of a link such as `/#token=…`, which is then no longer in the address. */
+function takeToken(): string | null {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) history.replaceState(null, "", location.pathname + location.search);
+  return token;
+}
+
+/** Whether a link's token was tried, so that it is known who this is. */
+function useLink(): boolean {
+  const queries = useQueryClient();
+  const [tried, setTried] = useState(false);
+  useEffect(() => {
+    async function take(): Promise<void> {
+      const token = takeToken();
+      if (token) await signIn({ token }).catch(() => undefined);
+      setTried(true);
+      if (token) await queries.invalidateQueries();
+    }
+    void take();
+    const changed = () => void take();
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, [queries]);
+  return tried;
+}
+
+export function App() {
+  const tried = useLink();
+  return tried ? <SignedIn /> : null;
+}
+
+function SignedIn() {
+  const queries = useQueryClient();
+  const session = useSession();
+  const isStranger = session.error instanceof Problem && session.error.status === 401;
+  const site = useSite(!isStranger && session.data !== undefined);
+  const isHere = !isStranger && session.data !== undefined && site.data !== undefined;
+  useEffect(() => (isHere ? follow(queries) : undefined), [isHere, queries]);
+  if (isStranger) return <SignIn />;
+  if (!session.data || !site.data)
+    return <Loaded of={session.data ? site : session}>{null}</Loaded>;
+  return (
+    <HereProvider value={{ who: session.data, site: site.data }}>
+      <Shell>
+        <Pages />
+      </Shell>
+    </HereProvider>
+  );
+}
+
+function Pages() {
+  const t = useText();
+  return (
+    <Switch>
+      <Route path="/" component={Studies} />
+      <Route path="/studies" component={Studies} />
+      <Route path="/studies/:uid">{(params) => <Study uid={params.uid} />}</Route>
+      <Route>
+        <Heading title={t.app.notFound} />
+      </Route>
+    </Switch>
+  );
+}

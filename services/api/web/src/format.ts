@@ -1,0 +1,124 @@
+/** Times, sizes and counts as people of the language write them; times are the site's. */
+
+const LOCAL_STAMP = /^(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})$/;
+const DICOM_DATE = /^(\d{4})(\d{2})(\d{2})$/;
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+const made = new Map<string, Intl.DateTimeFormat>();
+
+/** To make one takes longer than to use it a hundred times. */
+function formatter(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = locale + JSON.stringify(options);
+  let found = made.get(key);
+  if (!found) {
+    found = new Intl.DateTimeFormat(locale, options);
+    made.set(key, found);
+  }
+  return found;
+}
+
+function isKnown(zone: string): boolean {
+  try {
+    return Boolean(formatter("en", { timeZone: zone }));
+  } catch {
+    return false;
+  }
+}
+
+export class Format {
+  readonly zone: string;
+
+  constructor(
+    readonly locale: string,
+    zone: string,
+  ) {
+    this.zone = isKnown(zone) ? zone : Intl.DateTimeFormat().resolvedOptions().timeZone;
+  }
+
+  /** 14:18 today, 21 Jan 14:18 on another day. */
+  time(at: Date | string, now = new Date()): string {
+    return this.shown(new Date(at), this.zone, now);
+  }
+
+  /** As `time`, of a local stamp such as 20260122_141530. */
+  stamp(text: string, now = new Date()): string {
+    const part = LOCAL_STAMP.exec(text);
+    if (!part) return text;
+    const [, year, month, day, hour, minute, second] = part.map(Number);
+    const at = new Date(
+      Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour ?? 0, minute ?? 0, second ?? 0),
+    );
+    return this.shown(at, "UTC", this.asUtc(now));
+  }
+
+  /** As `time`, with its seconds. */
+  second(at: Date | string, now = new Date()): string {
+    return this.shown(new Date(at), this.zone, now, { second: "2-digit" });
+  }
+
+  /** With its seconds and its day. */
+  exact(at: Date | string): string {
+    return this.intl({ dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" }).format(
+      new Date(at),
+    );
+  }
+
+  /** The clock's time with its seconds. */
+  clock(at: Date | string): string {
+    return this.intl({ timeStyle: "medium", hourCycle: "h23" }).format(new Date(at));
+  }
+
+  /** A DICOM date such as 20260122. */
+  date(text: string): string {
+    const part = DICOM_DATE.exec(text);
+    if (!part) return text;
+    const at = new Date(Date.UTC(Number(part[1]), Number(part[2]) - 1, Number(part[3])));
+    return formatter(this.locale, { dateStyle: "medium", timeZone: "UTC" }).format(at);
+  }
+
+  number(value: number): string {
+    return new Intl.NumberFormat(this.locale, { maximumFractionDigits: 1 }).format(value);
+  }
+
+  bytes(value: number): string {
+    let unit = 0;
+    let shown = value;
+    while (shown >= 1024 && unit < UNITS.length - 1) {
+      shown /= 1024;
+      unit += 1;
+    }
+    return `${this.number(shown)} ${UNITS[unit]}`;
+  }
+
+  list(parts: string[]): string {
+    return new Intl.ListFormat(this.locale, { type: "conjunction" }).format(parts);
+  }
+
+  private shown(at: Date, zone: string, now: Date, more: Intl.DateTimeFormatOptions = {}): string {
+    const day = formatter("en-CA", { dateStyle: "short", timeZone: zone });
+    const sameDay = day.format(at) === day.format(now);
+    const parts: Intl.DateTimeFormatOptions = {
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
+      ...more,
+    };
+    if (!sameDay) Object.assign(parts, { day: "numeric", month: "short" });
+    if (at.getFullYear() !== now.getFullYear()) parts.year = "numeric";
+    return formatter(this.locale, { ...parts, timeZone: zone }).format(at);
+  }
+
+  /** The site's clock as if it were UTC's, to compare with local stamps. */
+  private asUtc(at: Date): Date {
+    const text = formatter("sv-SE", {
+      dateStyle: "short",
+      timeStyle: "medium",
+      timeZone: this.zone,
+    }).format(at);
+    return new Date(`${text.replace(" ", "T")}Z`);
+  }
+
+  private intl(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+    return formatter(this.locale, { ...options, timeZone: this.zone });
+  }
+}

@@ -1,0 +1,164 @@
+/** What is around every page: where one can go, who one is, and whether the router answers. */
+import { useMutation, useQueryClient } from "@tanstack/preact-query";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Link, useLocation } from "wouter-preact";
+import { client, result } from "./api/client";
+import { connection } from "./connection";
+import { LANGUAGES, type Locale, type Messages, setLocale, useLocale, useText } from "./i18n";
+import type { IconName } from "./icons";
+import { useFormat, useHere } from "./session";
+import { useStore } from "./store";
+import { setTheme, type Theme, theme } from "./theme";
+import { Notice } from "./ui/basics";
+
+interface Place {
+  path: string;
+  icon: IconName;
+  name: keyof Messages["pages"];
+}
+
+export const PLACES: Place[] = [{ path: "/studies", icon: "studies", name: "studies" }];
+
+export function Shell(props: { children: ComponentChildren }) {
+  const t = useText();
+  const [path] = useLocation();
+  const [menu, setMenu] = useState(false);
+  const main = useRef<HTMLElement>(null);
+  const first = useRef(true);
+  const away = useStore(connection.away);
+  useEffect(() => {
+    setMenu(false);
+    const heading = main.current?.querySelector("h1");
+    document.title = `${heading?.textContent ?? ""} · ${t.app.title}`;
+    // Who can't see learns that there is another page by the focus being on its heading.
+    if (!first.current) heading?.focus();
+    first.current = false;
+  }, [path]);
+  return (
+    <div class="shell">
+      <a class="skip" href="#content">
+        {t.app.skip}
+      </a>
+      <header class="top">
+        <wa-button class="menu" appearance="plain" size="s" onClick={() => setMenu(true)}>
+          <wa-icon name="menu" label={t.app.menu} />
+        </wa-button>
+        <Link href="/" class="brand">
+          {t.app.title}
+        </Link>
+        <span class="space" />
+        <Appearance />
+        <Who />
+      </header>
+      <nav class="side" aria-label={t.app.navigation}>
+        <Places path={path} />
+      </nav>
+      <wa-drawer
+        label={t.app.navigation}
+        placement="start"
+        open={menu}
+        light-dismiss
+        onwa-hide={(event: Event) => event.target === event.currentTarget && setMenu(false)}
+      >
+        <nav aria-label={t.app.menu}>
+          <Places path={path} />
+        </nav>
+      </wa-drawer>
+      <main id="content" ref={main} tabIndex={-1} class={away ? "stale" : ""}>
+        <Away />
+        {props.children}
+      </main>
+      <wa-toast placement="bottom-end" />
+    </div>
+  );
+}
+
+function Places(props: { path: string }) {
+  const t = useText();
+  return (
+    <ul class="places">
+      {PLACES.map((place) => {
+        const here = place.path === "/" ? props.path === "/" : props.path.startsWith(place.path);
+        return (
+          <li key={place.path}>
+            <Link href={place.path} aria-current={here ? "page" : undefined}>
+              <wa-icon name={place.icon} /> {t.pages[place.name]}
+            </Link>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function Away() {
+  const t = useText();
+  const format = useFormat();
+  const away = useStore(connection.away);
+  return (
+    <div role="status" class="away">
+      {away && <Notice tone="warning">{t.app.away(format.clock(away))}</Notice>}
+    </div>
+  );
+}
+
+function chosen(event: Event): string {
+  return (event as CustomEvent<{ item: { value: string } }>).detail.item.value;
+}
+
+/** Language and theme, for those who want another one than the browser's. */
+export function Appearance() {
+  const t = useText();
+  const locale = useLocale();
+  const shown = useStore(theme);
+  return (
+    <>
+      <wa-dropdown onwa-select={(event: Event) => setLocale(chosen(event) as Locale)}>
+        <wa-button slot="trigger" appearance="plain" size="s">
+          <wa-icon name="language" label={t.app.language} />
+        </wa-button>
+        {Object.entries(LANGUAGES).map(([value, language]) => (
+          <wa-dropdown-item
+            key={value}
+            type="checkbox"
+            value={value}
+            checked={value === locale}
+            lang={value}
+          >
+            {language.name}
+          </wa-dropdown-item>
+        ))}
+      </wa-dropdown>
+      <wa-dropdown onwa-select={(event: Event) => setTheme(chosen(event) as Theme)}>
+        <wa-button slot="trigger" appearance="plain" size="s">
+          <wa-icon name="theme" label={t.app.theme} />
+        </wa-button>
+        {(["auto", "light", "dark"] as const).map((value) => (
+          <wa-dropdown-item key={value} type="checkbox" value={value} checked={value === shown}>
+            {t.app.themes[value]}
+          </wa-dropdown-item>
+        ))}
+      </wa-dropdown>
+    </>
+  );
+}
+
+function Who() {
+  const t = useText();
+  const { who } = useHere();
+  const queries = useQueryClient();
+  const leaving = useMutation({
+    mutationFn: () => result(client.DELETE("/api/v1/session")),
+    onSettled: () => queries.resetQueries(),
+  });
+  return (
+    <wa-dropdown onwa-select={() => leaving.mutate()}>
+      <wa-button slot="trigger" appearance="plain" size="s" with-caret>
+        {who.name}
+      </wa-button>
+      <h2 class="wa-caption-m">{t.roles[who.role]}</h2>
+      <wa-dropdown-item value="sign-out">{t.app.signOut}</wa-dropdown-item>
+    </wa-dropdown>
+  );
+}

@@ -1,0 +1,124 @@
+/** Small things that every page uses. */
+import type { ComponentChildren } from "preact";
+import { Problem, type Role } from "../api/client";
+import { useText } from "../i18n";
+import type { IconName } from "../icons";
+import { useMay } from "../session";
+import type { Tone } from "../words";
+
+export function Heading(props: { title: string; children?: ComponentChildren }) {
+  return (
+    <header class="heading">
+      <h1 tabIndex={-1}>{props.title}</h1>
+      {props.children && <div class="actions">{props.children}</div>}
+    </header>
+  );
+}
+
+const TONE_ICONS: Record<Tone, IconName> = {
+  success: "ok",
+  warning: "warning",
+  danger: "failed",
+  brand: "info",
+  neutral: "info",
+};
+
+export function Notice(props: { tone: Tone; large?: boolean; children: ComponentChildren }) {
+  return (
+    <wa-callout variant={props.tone} size={props.large ? "m" : "s"}>
+      <wa-icon slot="icon" name={TONE_ICONS[props.tone]} />
+      {props.children}
+    </wa-callout>
+  );
+}
+
+/** What went wrong, in the API's own sentence, with the fields that it is about. */
+export function Failure(props: { error: unknown }) {
+  const t = useText();
+  const { error } = props;
+  const fields = error instanceof Problem ? error.errors : [];
+  return (
+    <div role="alert">
+      <Notice tone="danger">
+        <strong>{t.app.problem}.</strong> {error instanceof Error ? error.message : String(error)}
+        {fields.length > 0 && (
+          <ul>
+            {fields.map((each) => (
+              <li key={each.field}>
+                {each.field}: {each.message}
+              </li>
+            ))}
+          </ul>
+        )}
+      </Notice>
+    </div>
+  );
+}
+
+interface Asked {
+  isPending: boolean;
+  error: Error | null;
+  data: unknown;
+}
+
+/** The first answer, the wait for it, or why there is none; what was there once stays. */
+export function Loaded(props: { of: Asked; children: ComponentChildren }) {
+  const t = useText();
+  if (props.of.data !== undefined) return <>{props.children}</>;
+  if (props.of.error && !(props.of.error instanceof Problem && props.of.error.status === 0)) {
+    return <Failure error={props.of.error} />;
+  }
+  return (
+    <p class="loading" role="status">
+      <wa-spinner /> {t.app.loading}
+    </p>
+  );
+}
+
+export function Badge(props: { tone: Tone; children: ComponentChildren }) {
+  return (
+    <wa-badge variant={props.tone} appearance="filled-outlined">
+      {props.children}
+    </wa-badge>
+  );
+}
+
+/** A button for those who may; others see that it is there and who may. */
+export function Action(props: {
+  needs?: Role;
+  onClick: () => void;
+  icon?: IconName;
+  tone?: Tone;
+  disabled?: boolean;
+  loading?: boolean;
+  plain?: boolean;
+  children: ComponentChildren;
+}) {
+  const t = useText();
+  const needed = props.needs ?? "viewer";
+  const allowed = useMay()(needed);
+  return (
+    <wa-button
+      size="s"
+      variant={props.tone ?? "neutral"}
+      appearance={props.plain ? "plain" : "outlined"}
+      disabled={!allowed || props.disabled}
+      loading={props.loading}
+      title={allowed ? undefined : t.app.needs[needed]}
+      onClick={props.onClick}
+    >
+      {props.icon && <wa-icon slot="start" name={props.icon} />}
+      {props.children}
+    </wa-button>
+  );
+}
+
+/** A wide table scrolls within itself, by keyboard too. */
+export function Scrolled(props: { label: string; children: ComponentChildren }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse scrolls it by keyboard
+    <section class="scrolled" aria-label={props.label} tabIndex={0}>
+      {props.children}
+    </section>
+  );
+}

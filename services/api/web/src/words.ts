@@ -1,0 +1,181 @@
+/** What a study's state, deliveries and history come to, in sentences. Pure: no clock, no requests. */
+import type { Delivery, Destination, Reason, Study, TimelineEntry } from "./api/client";
+import type { Format } from "./format";
+import type { Messages } from "./i18n";
+
+export type Tone = "success" | "warning" | "danger" | "brand" | "neutral";
+
+export interface Sentence {
+  text: string;
+  tone: Tone;
+}
+
+export const STATE_TONES: Record<Study["state"], Tone> = {
+  receiving: "brand",
+  complete: "brand",
+  forwarding: "brand",
+  sent: "success",
+  failed: "danger",
+  unrouted: "warning",
+  held: "warning",
+  deleted: "neutral",
+};
+
+export const DELIVERY_TONES: Record<Delivery["state"], Tone> = {
+  waiting: "neutral",
+  sending: "brand",
+  retrying: "warning",
+  delivered: "success",
+  failed: "danger",
+  cancelled: "warning",
+};
+
+/** Why a delivery waits or has failed, in words. */
+export function reasonText(reason: Reason, t: Messages): string {
+  const status = reason.dicom_status;
+  const found = t.reasons[reason.kind as keyof Messages["reasons"]];
+  if (typeof found === "function") {
+    return found(
+      typeof status === "number" ? `${status.toString(16).toUpperCase().padStart(4, "0")}H` : "",
+    );
+  }
+  return found ?? reason.text;
+}
+
+/** A study's deliveries to one destination, taken together. */
+interface Owed {
+  destination: string;
+  sent: number;
+  total: number;
+  /** The one that decides: the worst that has not ended well, or the last that has. */
+  decisive: Delivery;
+}
+
+const GRAVITY: Delivery["state"][] = [
+  "delivered",
+  "sending",
+  "waiting",
+  "retrying",
+  "cancelled",
+  "failed",
+];
+
+export function owedTo(deliveries: Delivery[]): Owed[] {
+  const found = new Map<string, Owed>();
+  for (const each of deliveries) {
+    if (each.replaced_by) continue;
+    const known = found.get(each.destination);
+    if (!known) {
+      const { destination, sent, total } = each;
+      found.set(destination, { destination, sent, total, decisive: each });
+      continue;
+    }
+    known.sent += each.sent;
+    known.total += each.total;
+    if (GRAVITY.indexOf(each.state) >= GRAVITY.indexOf(known.decisive.state)) known.decisive = each;
+  }
+  return [...found.values()];
+}
+
+/** What is most worth knowing about a study, the first thing on its page. */
+export function sentences(
+  study: Study,
+  destinations: Destination[],
+  t: Messages,
+  format: Format,
+): Sentence[] {
+  const s = t.sentence;
+  if (study.state === "deleted") return [{ text: s.deleted, tone: "neutral" }];
+  const found: Sentence[] = [];
+  if (study.held) found.push({ text: s.held(study.hold_reason ?? ""), tone: "warning" });
+  if (study.state === "receiving") {
+    found.push({ text: s.receiving(study.image_count), tone: "brand" });
+  }
+  const owed = owedTo(study.deliveries);
+  found.push(...owed.map((each) => destinationSentence(each, destinations, t, format)));
+  if (study.state === "unrouted") {
+    found.push({ text: s.unrouted(study.image_count), tone: "warning" });
+  } else if (!found.length) {
+    found.push(
+      study.sent
+        ? { text: s.takenOver, tone: "success" }
+        : { text: s.complete(study.image_count), tone: "brand" },
+    );
+  }
+  return found;
+}
+
+function destinationSentence(
+  owed: Owed,
+  destinations: Destination[],
+  t: Messages,
+  format: Format,
+): Sentence {
+  const s = t.sentence;
+  const { destination: to, sent, total, decisive } = owed;
+  const where = destinations.find((each) => each.name === to);
+  const why = decisive.reason ? reasonText(decisive.reason, t) : "";
+  switch (decisive.state) {
+    case "delivered":
+      return { text: s.delivered(to, sent, total, when(decisive, format)), tone: "success" };
+    case "failed":
+      return { text: s.failed(to, sent, total, why), tone: "danger" };
+    case "cancelled":
+      return { text: s.cancelled(to, sent, total), tone: "warning" };
+    case "sending":
+      return { text: s.sending(to, sent, total), tone: "brand" };
+    default:
+  }
+  if (where?.paused) return { text: s.paused(to, sent, total), tone: "warning" };
+  if (where?.down) {
+    const others = Math.max(0, where.waiting - 1);
+    return { text: s.down(to, format.time(where.down.since), others), tone: "warning" };
+  }
+  if (decisive.state === "retrying" && decisive.next_attempt_at && why) {
+    const at = format.time(decisive.next_attempt_at);
+    return { text: s.retrying(to, sent, total, why, at), tone: "warning" };
+  }
+  return { text: s.waiting(to, sent, total), tone: "brand" };
+}
+
+function when(delivery: Delivery, format: Format): string {
+  return delivery.finished_at ? format.time(delivery.finished_at) : "";
+}
+
+/** A timeline's entry in words; what it says in addition, as the router recorded it. */
+export function entryText(entry: TimelineEntry, t: Messages): string {
+  const words = t.timeline;
+  const text = (name: string) => (typeof entry[name] === "string" ? (entry[name] as string) : "");
+  const count = (name: string) => (typeof entry[name] === "number" ? (entry[name] as number) : 0);
+  switch (entry.event) {
+    case "received":
+      return words.received(text("calling_ae_title"), text("peer_address"), count("instances"));
+    case "organized":
+      return words.organized(count("instances"));
+    case "completed":
+      return words.completed(count("revision"), count("new_instances"));
+    case "delivery-failed":
+      return words["delivery-failed"](
+        text("destination"),
+        entry.reason ? reasonText(entry.reason as Reason, t) : entry.detail,
+      );
+    case "forward-requested":
+      return words["forward-requested"](text("by"), text("destination") || words.all);
+    case "held":
+    case "released":
+      return words[entry.event](text("by"), text("reason"));
+    default:
+  }
+  const known = words[entry.event as keyof Messages["timeline"]];
+  if (typeof known === "string") return known;
+  return typeof known === "function"
+    ? (known as (to: string) => string)(text("destination"))
+    : entry.detail;
+}
+
+/** Who has a study that is not on this disk any more. */
+export function holders(study: Study): string[] {
+  return owedTo(study.deliveries)
+    .filter((each) => each.sent > 0)
+    .map((each) => each.destination);
+}

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { Format } from "../src/format";
+
+const saoPaulo = new Format("pt-BR", "America/Sao_Paulo");
+const NOW = new Date("2026-01-22T18:00:00Z");
+
+test("times are the site's, whatever the browser's zone", () => {
+  expect(saoPaulo.time("2026-01-22T17:18:00Z", NOW)).toBe("14:18");
+  expect(saoPaulo.second("2026-01-22T17:18:09Z", NOW)).toBe("14:18:09");
+});
+
+test("another day is named", () => {
+  expect(saoPaulo.time("2026-01-22T02:10:00Z", NOW)).toMatch(/21 de jan.*23:10/);
+  expect(saoPaulo.time("2025-01-22T17:18:00Z", NOW)).toContain("2025");
+});
+
+test("a local stamp stays what it is", () => {
+  expect(saoPaulo.stamp("20260122_141530", NOW)).toBe("14:15");
+  expect(saoPaulo.stamp("odd", NOW)).toBe("odd");
+});
+
+test("midnight is 00:00, in English too", () => {
+  const utc = new Format("en", "UTC");
+  expect(utc.time("2026-01-22T00:05:00Z", NOW)).toBe("00:05");
+});
+
+test("a zone that this browser does not know is the browser's own", () => {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  expect(new Format("en", "Nowhere/At_All").zone).toBe(own);
+  expect(new Format("en", "Etc/GMT+3").time("2026-01-22T17:18:00Z", NOW)).toBe("14:18");
+});
+
+test("sizes have the language's decimal mark", () => {
+  expect(saoPaulo.bytes(2373480)).toBe("2,3 MiB");
+  expect(saoPaulo.bytes(12)).toBe("12 B");
+});

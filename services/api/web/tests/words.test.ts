@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import type { Delivery, Destination, Study, TimelineEntry } from "../src/api/client";
+import { Format } from "../src/format";
+import { en } from "../src/i18n/en";
+import { ptBR } from "../src/i18n/pt-BR";
+import { entryText, holders, owedTo, sentences } from "../src/words";
+
+const format = new Format("en-GB", "America/Sao_Paulo");
+const today = new Date();
+today.setUTCHours(17, 18, 0, 0); // 14:18 in São Paulo
+const AT = today.toISOString();
+
+function delivery(values: Partial<Delivery>): Delivery {
+  return {
+    id: "d",
+    study_uid: "1.2",
+    revision: 1,
+    destination: "PACS",
+    state: "delivered",
+    sent: 245,
+    total: 245,
+    attempt: 0,
+    next_attempt_at: null,
+    reason: null,
+    created_at: AT,
+    started_at: AT,
+    finished_at: AT,
+    replaced_by: null,
+    ...values,
+  };
+}
+
+function study(values: Partial<Study>): Study {
+  const base = { image_count: 245, state: "sent", held: false, sent: true, deliveries: [] };
+  return { ...base, ...values } as unknown as Study;
+}
+
+function destination(values: Partial<Destination>): Destination {
+  return { name: "PACS", paused: false, down: null, waiting: 0, ...values } as Destination;
+}
+
+function said(of: Study, where: Destination[] = [], t = en): string[] {
+  return sentences(of, where, t, format).map((each) => each.text);
+}
+
+describe("the first sentence of a study", () => {
+  test("says how many images a destination has, and since when", () => {
+    expect(said(study({ deliveries: [delivery({})] }))[0]).toMatch(/^PACS: 245 of 245, .*14:18\.$/);
+  });
+
+  test("says that a destination is down, who else waits, and that there is nothing to do", () => {
+    const down = { since: AT, reason: { kind: "unreachable", text: "" }, next_probe_at: AT };
+    const waits = study({
+      state: "forwarding",
+      deliveries: [delivery({ state: "retrying", sent: 12, finished_at: null })],
+    });
+    expect(said(waits, [destination({ down, waiting: 8 })])[0]).toMatch(
+      /^PACS down since .*14:18, this and 7 more wait, nothing to do\.$/,
+    );
+    expect(said(waits, [destination({ down, waiting: 8 })], ptBR)[0]).toMatch(
+      /^PACS fora do ar desde .*14:18; este e mais 7 esperam, nada a fazer\.$/,
+    );
+  });
+
+  test("says why sending has failed, with the DICOM status", () => {
+    const reason = { kind: "refused", dicom_status: 0xa900, text: "" };
+    const failed = study({
+      state: "failed",
+      deliveries: [delivery({ state: "failed", sent: 3, reason })],
+    });
+    expect(said(failed)).toEqual([
+      "PACS: 3 of 245, it refused an image (status A900H). Mend that, then send it again.",
+    ]);
+  });
+
+  test("says why it is held, and what the destinations have all the same", () => {
+    const held = study({ state: "held", held: true, hold_reason: "wrong patient" });
+    expect(said(held)[0]).toContain("wrong patient");
+  });
+
+  test("takes the revisions together and leaves out what was replaced", () => {
+    const owed = owedTo([
+      delivery({ id: "a", sent: 1, state: "failed", replaced_by: "b" }),
+      delivery({ id: "b" }),
+      delivery({ id: "c", revision: 2, sent: 1, total: 3, state: "sending" }),
+    ]);
+    expect(owed).toMatchObject([{ sent: 246, total: 248, decisive: { id: "c" } }]);
+  });
+
+  test("of a study that is not here any more, says who has it", () => {
+    expect(holders(study({ deliveries: [delivery({})] }))).toEqual(["PACS"]);
+  });
+});
+
+describe("the timeline", () => {
+  const entry = (values: object) => ({ at: AT, detail: "as recorded", ...values }) as TimelineEntry;
+
+  test("is told in the reader's language", () => {
+    const received = entry({
+      event: "received",
+      calling_ae_title: "CT1",
+      peer_address: "10.0.0.7",
+      instances: 1,
+    });
+    expect(entryText(received, ptBR)).toBe("CT1 em 10.0.0.7 enviou 1 imagem");
+    const delivered = entry({ event: "delivered", destination: "PACS" });
+    expect(entryText(delivered, ptBR)).toBe("PACS recebeu tudo");
+  });
+
+  test("shows an event that it does not know as it was recorded", () => {
+    expect(entryText(entry({ event: "something-new" }), en)).toBe("as recorded");
+  });
+});
