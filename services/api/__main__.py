@@ -105,6 +105,7 @@ class ApiService:
         """End streams and requests, then what goes on behind them; within `timeout` seconds."""
         if self._context is not None:
             self._context.stopping.set()
+            self._context.thumbnails.close()
         self._feed.close()
         self._logbook.close()
         if self._server is not None:

@@ -14,6 +14,7 @@ class Action(StrEnum):
     STUDY_VIEW = "study.view"
     STUDY_SERIES = "study.series"
     STUDY_INSTANCES = "study.instances"
+    STUDY_THUMBNAIL = "study.thumbnail"
     STUDY_TIMELINE = "study.timeline"
     STUDY_FORWARD = "study.forward"
     STUDY_HOLD = "study.hold"
@@ -66,6 +67,7 @@ ACTIONS: dict[str, Action | None] = {
     "get_study": Action.STUDY_VIEW,
     "list_series": Action.STUDY_SERIES,
     "list_instances": Action.STUDY_INSTANCES,
+    "get_thumbnail": Action.STUDY_THUMBNAIL,
     "get_timeline": Action.STUDY_TIMELINE,
     "forward_study": Action.STUDY_FORWARD,
     "hold_study": Action.STUDY_HOLD,

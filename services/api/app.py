@@ -37,6 +37,7 @@ from services.api.routes import (
     site,
     studies,
     study_commands,
+    thumbnails,
     tokens,
     users,
 )
@@ -82,6 +83,7 @@ def _described() -> FastAPI:
     for module in (
         studies,
         study_commands,
+        thumbnails,
         destinations,
         senders,
         routing,

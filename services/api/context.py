@@ -33,6 +33,7 @@ from services.api.oldest import OldestLetters
 from services.api.problems import Problem
 from services.api.queries import Session
 from services.api.schemas import DEFAULT_ITEMS, MOST_ITEMS
+from services.api.thumbnails import Thumbnails
 
 SERVICE = "api"
 
@@ -58,6 +59,7 @@ class Context:
     oldest_letters: OldestLetters
     source: str  # of the messages it publishes: `api@host:pid`
     ready_checks: Sequence[ReadyCheck] = ()
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
     stopping: StopSignal = field(default_factory=StopSignal)
 
     @property

@@ -136,6 +136,35 @@ def instances(session: Session, study_uid: str, after: str, limit: int) -> Seque
     ).all()
 
 
+def middle_instance(session: Session, study_uid: str, series_uid: str) -> Receipt | None:
+    """The instance in the middle of a series, by number, of those on disk."""
+    rows = session.execute(
+        select(Receipt.receipt_id, Receipt.instance_number, Receipt.sop_instance_uid).where(
+            Receipt.study_uid == study_uid,
+            Receipt.series_uid == series_uid,
+            Receipt.state == ReceiptState.ORGANIZED,
+            Receipt.on_disk,
+        )
+    ).all()
+    if not rows:
+        return None
+    ordered = sorted(rows, key=lambda row: (_number(row.instance_number), row.sop_instance_uid))
+    return session.get(Receipt, ordered[len(ordered) // 2].receipt_id)
+
+
+def series_of(session: Session, study_uid: str, series_uid: str) -> Series | None:
+    """One series."""
+    return session.get(Series, (study_uid, series_uid))
+
+
+def _number(text: str) -> int:
+    """An instance's number, an integer string (PS3.5 6.2); what is none comes first."""
+    try:
+        return int(text)
+    except ValueError:
+        return -1
+
+
 def touches(session: Session, study_uid: str) -> list[Touch]:
     """The associations that brought a study."""
     first = func.min(Receipt.received_at)
