@@ -9,10 +9,10 @@ from services.api.problems import MEDIA_TYPE
 from services.api.schemas import ProblemDetails
 
 _ALWAYS = {
-    "401": "No token, or a wrong one.",
+    "401": "Not signed in: no token, a wrong one, or a session that has ended.",
     "403": "The role does not allow it, or a cookie was sent from another page.",
     "422": "A value is not allowed.",
-    "429": "Too many wrong tokens from this address; Retry-After says for how long.",
+    "429": "Too many wrong tokens or passwords from this address; Retry-After says for how long.",
     "503": "The database or the broker is away.",
 }
 _ONE_OF_MANY = {"404": "There is none of this name."}

@@ -38,7 +38,9 @@ def create_user(api: Api, who: Admin, given: NewUser) -> User:
     """Tell them the password; they change it with PUT /session/password."""
     who.about, who.detail["role"] = given.name, given.role
     if given.name in _TAKEN:
-        raise Problem.field("name", f"{given.name!r} is not a person's in the audit trail")
+        raise Problem.field(
+            "name", f"{given.name!r} is not free: in the audit trail it is no person's"
+        )
     password = given.password.get_secret_value()
     if trouble := trouble_with(password, given.name):
         raise Problem.field("password", trouble)
