@@ -116,6 +116,7 @@ ACTIONS: dict[str, Action | None] = {
     "open_session": Action.SESSION_OPEN,
     "get_session": None,
     "get_site": None,
+    "get_overview": None,
     "close_session": Action.SESSION_CLOSE,
     "change_password": Action.PASSWORD_CHANGE,
     "list_users": None,

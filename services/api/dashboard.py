@@ -12,7 +12,17 @@ from starlette.types import Scope
 
 BUILT = Path(__file__).parent / "web" / "dist"
 # The page finds out by itself what it is to show: at all of these it is the same file.
-PLACES = ("/", "/studies", "/studies/{uid:path}")
+PLACES = (
+    "/",
+    "/studies",
+    "/studies/{uid:path}",
+    "/queues",
+    "/destinations",
+    "/scanners",
+    "/diagnostics",
+    "/disk",
+    "/start",
+)
 _ASK_EVERY_TIME = {"Cache-Control": "no-cache"}
 _FOR_EVER = "public, max-age=31536000, immutable"  # a year: an asset's name is made of its hash
 _NOT_BUILT = "The dashboard is not built: run `make web` and load this page again.\n"

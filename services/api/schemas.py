@@ -650,6 +650,20 @@ class Quarantined(BaseModel):
 # -- the rest ----------------------------------------------------------------------------------
 
 
+class Overview(BaseModel):
+    """Whether all is well, in figures."""
+
+    studies_today: int = Field(description="That began to arrive since midnight at the site.")
+    images_last_minute: int = Field(description="Answered with success and taken in.")
+    waiting: int = Field(description="Deliveries that have not ended.")
+    studies: dict[StudyState, int] = Field(
+        description="How many are in each state; those without a study are left out.",
+        examples=[{"sent": 1200, "failed": 2}],
+    )
+    needs_attention: int = Field(description="Studies that a person should look at.")
+    quarantine: int = Field(description="Files that are set aside.")
+
+
 class Site(BaseModel):
     """What a scanner has to be told of the router, and where both are."""
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from dicom_router.archive import ReceiptId
 from dicom_router.models import (
+    OPEN_DELIVERY_STATES,
     Delivery,
     Destination,
     DestinationOutage,
@@ -53,6 +54,18 @@ def receipts_since(session: Session, moment: datetime) -> int:
     """How many receipts were received since a moment, by the time in their ids."""
     query = select(func.count()).where(Receipt.receipt_id >= first_id(moment))
     return session.scalar(query) or 0
+
+
+def studies_since(session: Session, moment: datetime) -> int:
+    """How many studies began to arrive since a moment."""
+    query = select(func.count()).select_from(Study).where(Study.created_at >= moment)
+    return session.scalar(query) or 0
+
+
+def open_deliveries(session: Session) -> int:
+    """How many deliveries have not ended."""
+    query = select(func.count()).select_from(Delivery)
+    return session.scalar(query.where(Delivery.state.in_(OPEN_DELIVERY_STATES))) or 0
 
 
 def files_in_quarantine(session: Session) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,7 @@ from starlette.applications import Starlette
 from infra.schemas import OPENAPI, openapi
 from services.api.dashboard import PLACES, routes
 from services.api.site import time_zone
-from tests.integration.api.conftest import Api
+from tests.integration.api.conftest import NOON, Api, a_delivery, a_study
 
 WEB = OPENAPI.parent
 
@@ -89,6 +90,20 @@ def test_whoever_is_signed_in_learns_who_and_where_they_are(api: Api) -> None:
     site = api.get("/site")
     assert site["ae_title"] == api.settings.ae_title
     assert site["dicom_ports"] == list(api.settings.dicom_ports)
+
+
+def test_the_overview_counts_what_arrived_what_waits_and_what_failed(api: Api) -> None:
+    yesterday = NOON - timedelta(days=1)
+    api.add(
+        a_study("1", state="sent", created_at=yesterday),
+        a_study("2", state="failed", needs_attention=True),
+        a_study("3", state="failed"),
+    )
+    api.add(a_delivery("d1", "2", state="failed"), a_delivery("d2", "3", state="retrying"))
+    shown = api.get("/overview")
+    assert shown["studies_today"] == 2
+    assert shown["studies"] == {"sent": 1, "failed": 2}
+    assert (shown["waiting"], shown["needs_attention"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

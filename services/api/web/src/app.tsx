@@ -1,10 +1,17 @@
 /** Signs in, then shows the page that the address names. */
 import { useQueryClient } from "@tanstack/preact-query";
 import { useEffect, useState } from "preact/hooks";
-import { Route, Switch } from "wouter-preact";
-import { Problem, signIn } from "./api/client";
+import { Route, Switch, useLocation } from "wouter-preact";
+import { client, Problem, signIn } from "./api/client";
 import { useText } from "./i18n";
 import { follow } from "./live";
+import { Destinations } from "./pages/destinations";
+import { Diagnostics } from "./pages/diagnostics";
+import { Disk } from "./pages/disk";
+import { Overview } from "./pages/overview";
+import { Queues } from "./pages/queues";
+import { Scanners } from "./pages/scanners";
+import { Start } from "./pages/start";
 import { Studies } from "./pages/studies";
 import { Study } from "./pages/study";
 import { HereProvider, useSession, useSite } from "./session";
@@ -19,14 +26,21 @@ function takeToken(): string | null {
   return token;
 }
 
+/** Whoever comes by a link before there is a destination is shown the first steps. */
+async function guide(go: (path: string) => void): Promise<void> {
+  const found = await client.GET("/api/v1/destinations", { params: { query: { limit: 1 } } });
+  if (found.data?.items.length === 0) go("/start");
+}
+
 /** Whether a link's token was tried, so that it is known who this is. */
 function useLink(): boolean {
   const queries = useQueryClient();
   const [tried, setTried] = useState(false);
+  const [, go] = useLocation();
   useEffect(() => {
     async function take(): Promise<void> {
       const token = takeToken();
-      if (token) await signIn({ token }).catch(() => undefined);
+      if (token && (await signIn({ token }).catch(() => null))) await guide(go);
       setTried(true);
       if (token) await queries.invalidateQueries();
     }
@@ -34,7 +48,7 @@ function useLink(): boolean {
     const changed = () => void take();
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
-  }, [queries]);
+  }, [queries, go]);
   return tried;
 }
 
@@ -66,9 +80,15 @@ function Pages() {
   const t = useText();
   return (
     <Switch>
-      <Route path="/" component={Studies} />
+      <Route path="/" component={Overview} />
       <Route path="/studies" component={Studies} />
       <Route path="/studies/:uid">{(params) => <Study uid={params.uid} />}</Route>
+      <Route path="/queues" component={Queues} />
+      <Route path="/destinations" component={Destinations} />
+      <Route path="/scanners" component={Scanners} />
+      <Route path="/diagnostics" component={Diagnostics} />
+      <Route path="/disk" component={Disk} />
+      <Route path="/start" component={Start} />
       <Route>
         <Heading title={t.app.notFound} />
       </Route>

@@ -18,7 +18,16 @@ interface Place {
   name: keyof Messages["pages"];
 }
 
-export const PLACES: Place[] = [{ path: "/studies", icon: "studies", name: "studies" }];
+const PLACES: Place[] = [
+  { path: "/", icon: "overview", name: "overview" },
+  { path: "/studies", icon: "studies", name: "studies" },
+  { path: "/queues", icon: "queues", name: "queues" },
+  { path: "/destinations", icon: "server", name: "destinations" },
+  { path: "/scanners", icon: "scanner", name: "scanners" },
+  { path: "/diagnostics", icon: "diagnostics", name: "diagnostics" },
+  { path: "/disk", icon: "disk", name: "disk" },
+  { path: "/start", icon: "info", name: "start" },
+];
 
 export function Shell(props: { children: ComponentChildren }) {
   const t = useText();

@@ -1,5 +1,13 @@
 /** What a study's state, deliveries and history come to, in sentences. Pure: no clock, no requests. */
-import type { Delivery, Destination, Reason, Study, TimelineEntry } from "./api/client";
+import type {
+  Association,
+  Delivery,
+  Destination,
+  Reason,
+  Sender,
+  Study,
+  TimelineEntry,
+} from "./api/client";
 import type { Format } from "./format";
 import type { Messages } from "./i18n";
 
@@ -178,4 +186,24 @@ export function holders(study: Study): string[] {
   return owedTo(study.deliveries)
     .filter((each) => each.sent > 0)
     .map((each) => each.destination);
+}
+
+/** A name for a caller that may be used in an address: CT_ROOM 1 becomes ct-room-1. */
+export function nameOf(aeTitle: string): string {
+  const name = aeTitle.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  return name.replace(/^-+|-+$/g, "").slice(0, 40);
+}
+
+/** Of each refused caller the last refusal, unless it was admitted since. */
+export function refusedCallers(refusals: Association[], known: Sender[]): Association[] {
+  const admitted = new Map(known.map((each) => [each.ae_title, Date.parse(each.updated_at)]));
+  const found = new Map<string, Association>();
+  for (const each of refusals) {
+    const since = admitted.get(each.calling_ae_title);
+    if (since !== undefined && Date.parse(each.opened_at) < since) continue;
+    const key = `${each.calling_ae_title}\n${each.peer_address}`;
+    const seen = found.get(key);
+    if (!seen || Date.parse(each.opened_at) > Date.parse(seen.opened_at)) found.set(key, each);
+  }
+  return [...found.values()];
 }

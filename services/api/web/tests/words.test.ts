@@ -1,9 +1,16 @@
 import { describe, expect, test } from "vitest";
-import type { Delivery, Destination, Study, TimelineEntry } from "../src/api/client";
+import type {
+  Association,
+  Delivery,
+  Destination,
+  Sender,
+  Study,
+  TimelineEntry,
+} from "../src/api/client";
 import { Format } from "../src/format";
 import { en } from "../src/i18n/en";
 import { ptBR } from "../src/i18n/pt-BR";
-import { entryText, holders, owedTo, sentences } from "../src/words";
+import { entryText, holders, nameOf, owedTo, refusedCallers, sentences } from "../src/words";
 
 const format = new Format("en-GB", "America/Sao_Paulo");
 const today = new Date();
@@ -109,5 +116,26 @@ describe("the timeline", () => {
 
   test("shows an event that it does not know as it was recorded", () => {
     expect(entryText(entry({ event: "something-new" }), en)).toBe("as recorded");
+  });
+});
+
+describe("refused callers", () => {
+  const refusal = (title: string, at: string) =>
+    ({ calling_ae_title: title, peer_address: "10.0.0.7", opened_at: at }) as Association;
+  const first = refusal("CT_2", "2026-01-22T10:00:00Z");
+  const again = refusal("CT_2", "2026-01-22T11:00:00Z");
+
+  test("are shown once each, with their last call", () => {
+    expect(refusedCallers([again, first], [])).toEqual([again]);
+  });
+
+  test("are shown no more once they were admitted", () => {
+    const admitted = { ae_title: "CT_2", updated_at: "2026-01-22T12:00:00Z" } as Sender;
+    expect(refusedCallers([again, first], [admitted])).toEqual([]);
+  });
+
+  test("get a name that may be used in an address", () => {
+    expect(nameOf("CT_ROOM 1")).toBe("ct-room-1");
+    expect(nameOf("__A__")).toBe("a");
   });
 });

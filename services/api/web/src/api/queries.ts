@@ -70,3 +70,52 @@ export function useDestinations() {
     refetchInterval: POLL_MS,
   });
 }
+
+/** Asked for now, and again every so often; events bring it sooner. */
+export function useAsked<T>(key: string[], ask: () => Promise<T>, everyMs = POLL_MS) {
+  return useQuery({ queryKey: key, queryFn: ask, refetchInterval: everyMs });
+}
+
+export function useOverview() {
+  return useAsked(["studies", "overview"], () => result(client.GET("/api/v1/overview")));
+}
+
+export function useDiagnostics() {
+  return useAsked(["diagnostics"], () => result(client.GET("/api/v1/diagnostics")));
+}
+
+export function useDisk() {
+  return useAsked(["disk"], () => result(client.GET("/api/v1/disk")), 30_000);
+}
+
+export function useSenders() {
+  return useAsked(["senders"], () =>
+    result(client.GET("/api/v1/senders", { params: { query: { limit: 500 } } })),
+  );
+}
+
+export function useRefused() {
+  return useAsked(["associations", "rejected"], () =>
+    result(
+      client.GET("/api/v1/associations", {
+        params: { query: { outcome: ["rejected"], limit: 200 } },
+      }),
+    ),
+  );
+}
+
+export function useQueues() {
+  return useAsked(["queues"], () =>
+    result(client.GET("/api/v1/queues", { params: { query: { limit: 500 } } })),
+  );
+}
+
+export function useFailedDeliveries() {
+  return useAsked(["deliveries", "failed"], () =>
+    result(
+      client.GET("/api/v1/deliveries", {
+        params: { query: { state: ["failed", "retrying"], limit: 100 } },
+      }),
+    ),
+  );
+}

@@ -317,7 +317,7 @@ export function DeliveryActions(props: { delivery: Delivery }) {
   const queries = useQueryClient();
   const path = { params: { path: { delivery_id: delivery.id } } };
   const work = useMutation({
-    mutationFn: (what: "retry" | "cancel") =>
+    mutationFn: (what: "retry" | "cancel"): Promise<unknown> =>
       what === "retry"
         ? result(client.POST("/api/v1/deliveries/{delivery_id}/retry", path))
         : result(client.POST("/api/v1/deliveries/{delivery_id}/cancel", path)),

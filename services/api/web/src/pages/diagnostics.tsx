@@ -1,0 +1,62 @@
+/** Every check, what is wrong first, each with what to do; and an echo to anybody. */
+import type { Check } from "../api/client";
+import { useDiagnostics } from "../api/queries";
+import { useText } from "../i18n";
+import { Badge, Heading, Loaded } from "../ui/basics";
+import type { Tone } from "../words";
+import { AdHocEcho } from "./echo";
+
+const TONES: Record<Check["status"], Tone> = { ok: "success", warn: "warning", fail: "danger" };
+const GRAVITY: Check["status"][] = ["fail", "warn", "ok"];
+
+/** The page where one deals with what a check is about. */
+export const CHECK_PLACES: Record<string, string> = {
+  attention: "/studies?attention=1",
+  "dead-letters": "/queues",
+  destinations: "/destinations",
+  "destinations-up": "/destinations",
+  disk: "/disk",
+  queues: "/queues",
+};
+
+export function CheckText(props: { check: Check }) {
+  const t = useText();
+  const { check } = props;
+  return (
+    <div>
+      <strong>{t.checks[check.id] ?? check.title}</strong>
+      <br />
+      {check.detail}.
+      {check.fix && (
+        <>
+          <br />
+          {t.diagnostics.fix}: {check.fix}.
+        </>
+      )}
+    </div>
+  );
+}
+
+export function Diagnostics() {
+  const t = useText();
+  const checks = useDiagnostics();
+  const shown = [...(checks.data ?? [])].sort(
+    (a, b) => GRAVITY.indexOf(a.status) - GRAVITY.indexOf(b.status),
+  );
+  return (
+    <>
+      <Heading title={t.pages.diagnostics} />
+      <Loaded of={checks}>
+        <ul class="checks">
+          {shown.map((each) => (
+            <li key={each.id}>
+              <Badge tone={TONES[each.status]}>{t.diagnostics[each.status]}</Badge>
+              <CheckText check={each} />
+            </li>
+          ))}
+        </ul>
+      </Loaded>
+      <AdHocEcho />
+    </>
+  );
+}

@@ -1,0 +1,247 @@
+/** What waits, what is tried again, and what has failed, with a way back to work for each. */
+import { useMutation, useQueryClient } from "@tanstack/preact-query";
+import { useState } from "preact/hooks";
+import { Link } from "wouter-preact";
+import { client, type QueueStatus, result } from "../api/client";
+import { useAsked, useFailedDeliveries, useQueues } from "../api/queries";
+import { useText } from "../i18n";
+import { useFormat } from "../session";
+import { Action, Badge, Heading, Loaded, Scrolled } from "../ui/basics";
+import { say } from "../ui/toast";
+import { DELIVERY_TONES, reasonText } from "../words";
+import { DeliveryActions } from "./study";
+
+export function Queues() {
+  const t = useText();
+  const q = t.queues;
+  const queues = useQueues();
+  const [open, setOpen] = useState<string | null>(null);
+  const shown = queues.data?.items ?? [];
+  return (
+    <>
+      <Heading title={t.pages.queues} />
+      <FailedDeliveries />
+      <h2>{q.title}</h2>
+      <Loaded of={queues}>
+        <Scrolled label={q.title}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">{q.queue}</th>
+                <th scope="col" class="number">
+                  {q.ready}
+                </th>
+                <th scope="col" class="number">
+                  {q.retry}
+                </th>
+                <th scope="col" class="number">
+                  {q.dead}
+                </th>
+                <th scope="col" class="number">
+                  {q.consumers}
+                </th>
+                <th scope="col">
+                  <span class="wa-visually-hidden">{q.letters}</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((each) => (
+                <QueueRow
+                  key={each.name}
+                  queue={each}
+                  isOpen={open === each.name}
+                  toggle={() => setOpen(open === each.name ? null : each.name)}
+                />
+              ))}
+            </tbody>
+          </table>
+        </Scrolled>
+      </Loaded>
+      {open && <DeadLetters queue={open} />}
+    </>
+  );
+}
+
+function FailedDeliveries() {
+  const t = useText();
+  const format = useFormat();
+  const found = useFailedDeliveries();
+  const shown = (found.data?.items ?? []).filter((each) => !each.replaced_by);
+  return (
+    <section>
+      <h2>{t.queues.failed}</h2>
+      <Loaded of={found}>
+        {shown.length === 0 ? (
+          <p class="quiet">{t.queues.noneFailed}</p>
+        ) : (
+          <Scrolled label={t.queues.failed}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">{t.study.destination}</th>
+                  <th scope="col">{t.studies.stateHeading}</th>
+                  <th scope="col" class="number">
+                    {t.study.progress}
+                  </th>
+                  <th scope="col">{t.study.why}</th>
+                  <th scope="col">{t.study.when}</th>
+                  <th scope="col">
+                    <span class="wa-visually-hidden">{t.study.retry}</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {shown.map((each) => (
+                  <tr key={each.id}>
+                    <td>
+                      <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
+                        {each.destination}
+                      </Link>
+                    </td>
+                    <td>
+                      <Badge tone={DELIVERY_TONES[each.state]}>
+                        {t.deliveryStates[each.state]}
+                      </Badge>
+                    </td>
+                    <td class="number">
+                      {each.sent} / {each.total}
+                    </td>
+                    <td class="text">
+                      {each.reason && reasonText(each.reason, t)}
+                      <small class="quiet">{each.reason?.text}</small>
+                    </td>
+                    <td class="nowrap">
+                      {each.next_attempt_at
+                        ? `→ ${format.time(each.next_attempt_at)}`
+                        : each.finished_at && format.time(each.finished_at)}
+                    </td>
+                    <td>
+                      <DeliveryActions delivery={each} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scrolled>
+        )}
+      </Loaded>
+    </section>
+  );
+}
+
+function QueueRow(props: { queue: QueueStatus; isOpen: boolean; toggle: () => void }) {
+  const t = useText();
+  const format = useFormat();
+  const { queue } = props;
+  const retried = queue.retry.reduce((sum, each) => sum + each.messages, 0);
+  return (
+    <tr>
+      <td>
+        {queue.name}
+        {queue.ready > 0 && <small class="quiet">{queue.grows_when}</small>}
+      </td>
+      <td class="number">{format.number(queue.ready)}</td>
+      <td class="number">{format.number(retried)}</td>
+      <td class="number">
+        {queue.dead_letters > 0 ? (
+          <Badge tone="danger">{format.number(queue.dead_letters)}</Badge>
+        ) : (
+          0
+        )}
+      </td>
+      <td class="number">
+        {queue.consumers === 0 ? <Badge tone="warning">0</Badge> : queue.consumers}
+      </td>
+      <td>
+        {queue.dead_letters > 0 && (
+          <div class="actions">
+            <Action onClick={props.toggle}>{props.isOpen ? t.app.close : t.queues.letters}</Action>
+            <Replay queue={queue.name} />
+          </div>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function Replay(props: { queue: string; message?: string }) {
+  const t = useText();
+  const queries = useQueryClient();
+  const work = useMutation({
+    mutationFn: () =>
+      result(
+        client.POST("/api/v1/queues/{name}/dlq/replay", {
+          params: { path: { name: props.queue } },
+          body: props.message ? { message_id: props.message } : {},
+        }),
+      ),
+    onSuccess: (counts) => {
+      say(t.queues.replayed(counts.replayed, counts.dropped));
+      void queries.invalidateQueries();
+    },
+    onError: (error) => say(error.message, "danger"),
+  });
+  return (
+    <Action needs="operator" icon="repeat" loading={work.isPending} onClick={() => work.mutate()}>
+      {props.message ? t.queues.replay : t.queues.replayAll}
+    </Action>
+  );
+}
+
+function DeadLetters(props: { queue: string }) {
+  const t = useText();
+  const q = t.queues;
+  const format = useFormat();
+  const letters = useAsked(["queues", "letters", props.queue], () =>
+    result(
+      client.GET("/api/v1/queues/{name}/dlq", {
+        params: { path: { name: props.queue }, query: { limit: 100 } },
+      }),
+    ),
+  );
+  return (
+    <section>
+      <h2>{q.lettersOf(props.queue)}</h2>
+      <Loaded of={letters}>
+        <Scrolled label={q.lettersOf(props.queue)}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">{q.firstFailed}</th>
+                <th scope="col">{t.study.why}</th>
+                <th scope="col" class="number">
+                  {q.attempts}
+                </th>
+                <th scope="col">{q.study}</th>
+                <th scope="col">
+                  <span class="wa-visually-hidden">{q.replay}</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {(letters.data?.items ?? []).map((each) => (
+                <tr key={each.message_id}>
+                  <td class="nowrap">{format.time(each.first_failed_at)}</td>
+                  <td class="text">
+                    {each.reason}
+                    {!each.of_use && <small class="quiet">{q.noUse}</small>}
+                  </td>
+                  <td class="number">{each.attempt}</td>
+                  <td>
+                    {each.study_uid && (
+                      <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>{q.study}</Link>
+                    )}
+                  </td>
+                  <td>
+                    <Replay queue={props.queue} message={each.message_id} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scrolled>
+      </Loaded>
+    </section>
+  );
+}
