@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from services.api import dashboard
 from services.api.audit import Auditing
+from services.api.conditional import Conditional
 from services.api.context import Context
 from services.api.metrics import Metrics
 from services.api.middleware import (
@@ -56,6 +57,7 @@ def create_app(context: Context) -> FastAPI:
     app.router.routes += dashboard.routes()
     handle_problems(app)
     # The last one added is the first to see a request.
+    app.add_middleware(Conditional)
     app.add_middleware(Authentication, access=context.access)
     app.add_middleware(Auditing, trail=context.trail)
     app.add_middleware(Requests)

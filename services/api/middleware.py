@@ -19,6 +19,7 @@ from dicom_router.log import Log, get_logger
 from services.api.access import Access
 from services.api.actor import Actor
 from services.api.problems import Problem, unavailable
+from services.api.rates import PER_SECOND, Rates
 
 API = "/api/v1"
 SESSION = f"{API}/session"
@@ -103,9 +104,10 @@ class Authentication:
     But for signing in, which looks at what it is given by itself.
     """
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, rates: Rates | None = None) -> None:
         self._app, self._access = app, access
         self._at_once = CapacityLimiter(_LOOKS_AT_ONCE)
+        self._rates = rates or Rates()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -114,11 +116,21 @@ class Authentication:
             try:
                 if not signs_in:
                     await self._authenticate(Request(scope), scope["state"]["actor"])
+                    self._count(scope["state"]["actor"])
             except Unavailable as error:
                 return await unavailable(error).response(scope)(scope, receive, send)
             except Problem as problem:
                 return await problem.response(scope)(scope, receive, send)
         return await self._app(scope, receive, send)
+
+    def _count(self, actor: Actor) -> None:
+        if seconds := self._rates.wait_seconds(actor.name):
+            raise Problem(
+                429,
+                f"{actor.name} asks more than {PER_SECOND:g} times a second: wait {seconds} s; "
+                "the event stream tells what is new without asking.",
+                headers={"Retry-After": str(seconds)},
+            )
 
     async def _authenticate(self, request: Request, actor: Actor) -> None:
         """In a thread, if the database is to be asked; those who need not ask it never wait."""

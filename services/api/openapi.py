@@ -12,9 +12,11 @@ _ALWAYS = {
     "401": "Not signed in: no token, a wrong one, or a session that has ended.",
     "403": "The role does not allow it, or a cookie was sent from another page.",
     "422": "A value is not allowed.",
-    "429": "Too many wrong tokens or passwords from this address; Retry-After says for how long.",
+    "429": "Too many requests, or wrong tokens or passwords from this address; Retry-After says "
+    "for how long.",
     "503": "The database or the broker is away.",
 }
+_UNCHANGED = "It is still what `If-None-Match` names by its ETag."
 _ONE_OF_MANY = {"404": "There is none of this name."}
 _CHANGE = {"409": "It is not possible as things are."}
 
@@ -38,9 +40,15 @@ def _with_errors(document: dict[str, Any]) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["responses"].update(_errors(path, method))
+            if method == "get" and _is_json(operation):
+                operation["responses"]["304"] = {"description": _UNCHANGED}
     for replaced in ("HTTPValidationError", "ValidationError"):
         schemas.pop(replaced, None)
     return document
+
+
+def _is_json(operation: dict[str, Any]) -> bool:
+    return "application/json" in operation["responses"].get("200", {}).get("content", {})
 
 
 def _errors(path: str, method: str) -> dict[str, Any]:

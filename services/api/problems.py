@@ -24,7 +24,7 @@ _TITLES = {
     409: "This is not possible as things are",
     413: "The request is too large",
     422: "A value is not allowed",
-    429: "Too many failures",
+    429: "Too many requests",
     500: "Something went wrong here",
     503: "Not available now",
 }

@@ -58,7 +58,7 @@ def test_ten_wrong_tokens_lock_their_address_out_for_a_while(api: Api) -> None:
         answer = api.client.get("/api/v1/studies")
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "300"
-        assert answer.json()["title"] == "Too many failures"
+        assert answer.json()["title"] == "Too many requests"
         assert page.get("/api/v1/studies").status_code == 200
         (line,) = [each for each in logs if each["event"] == Log.ACCESS_LOCKED]
     assert line["address"] == "127.0.0.1"
