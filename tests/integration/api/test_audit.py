@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from dicom_router.database import Database
 from dicom_router.models import AuditEntry
-from services.api.audit import KEPT
+from services.api.actor import BOOTSTRAP, Actor
+from services.api.audit import KEPT, MOST_WAITING
 from services.api.queries import audit as queries
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_destination, a_study
 from tests.support.waiting import wait_for
@@ -260,8 +261,8 @@ def test_the_trail_is_searched_by_who_what_which_study_and_when(api: Api) -> Non
     assert api.get("/audit", status=422, **{"from": "soon"})["errors"][0]["field"] == "from"
 
 
-def seconds_of(text: str) -> int:
-    return round((datetime.fromisoformat(text) - NOON).total_seconds())
+def seconds_of(time: str) -> int:
+    return round((datetime.fromisoformat(time) - NOON).total_seconds())
 
 
 def test_pages_show_every_entry_once_newest_first(api: Api) -> None:
@@ -319,10 +320,26 @@ def test_what_waits_is_written_when_the_api_stops(
 
 
 def test_whatever_is_looked_for_the_trail_can_keep_it(api: Api) -> None:
-    for text in ("%ED%A0%80", "=1", "x" * 300):
-        api.get(f"/studies/{text}", status=404)
+    for odd in ("%ED%A0%80", "=1", "x" * 300):
+        api.get(f"/studies/{odd}", status=404)
     api.audited(3, action="study.view")
     wanted = {"study_uid": "a\0b", "message_id": "c\0d"}
     api.post("/queues/organizer.intake/dlq/replay", wanted, status=404)
     (found,) = api.audited(action="queue.replay")
     assert (found["study_uid"], found["detail"]["message_id"]) == ("a?b", "c?d")
+
+
+def test_nothing_is_shown_that_could_not_be_put_on_record(api: Api) -> None:
+    with api.database.write() as session:
+        session.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    for number in range(MOST_WAITING):
+        api.service.trail.add(Actor(principal=BOOTSTRAP, action="x", about=str(number)), "done")
+    wait_for(lambda: api.service.trail.is_full, "what can't be written to be kept")
+    assert "audit" in wait_for(
+        lambda: api.client.get("/api/v1/studies").json().get("detail"), "a refusal"
+    )
+    api.get("/diagnostics")
+    with api.database.write() as session:
+        session.execute(text("ALTER TABLE audit_away RENAME TO audit"))
+    api.service.trail.close()
+    api.get("/studies")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from dicom_router.models import User, UserSession
 from services.api.access import SESSION_LASTS
@@ -234,3 +235,28 @@ def test_users_are_listed_page_by_page(api: Api) -> None:
     rest = api.get("/users", limit=2, cursor=first["next"])
     assert [user["name"] for user in rest["items"]] == ["c1"]
     assert rest["next"] is None
+
+
+def test_while_the_database_is_away_a_cookie_reads_what_needs_none(
+    api: Api, sign_in: Callable[..., httpx.Client]
+) -> None:
+    add(api, role="admin")
+    page, token = sign_in(), api.post("/tokens", {"name": "ris", "role": "viewer"})["token"]
+    for table in ("sessions", "api_tokens"):
+        with api.database.write() as session:
+            session.execute(text(f"ALTER TABLE {table} RENAME TO {table}_away"))
+    shown = page.get("/api/v1/session").json()
+    assert (shown["name"], shown["role"]) == ("maria", "viewer")
+    assert page.get("/api/v1/diagnostics").status_code == 200
+    echo = {"host": "127.0.0.1", "port": 1, "ae_title": "X"}
+    assert page.post("/api/v1/echo", json=echo).status_code == 403
+    bearer = {"Authorization": f"Bearer {token}"}
+    answer = api.client.get("/api/v1/diagnostics", headers=bearer)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    api.get("/diagnostics")
+
+
+def test_the_document_says_that_signing_in_needs_nothing_before(api: Api) -> None:
+    paths = api.client.get("/api/openapi.json").json()["paths"]
+    assert {} in paths["/api/v1/session"]["post"]["security"]
+    assert {} not in paths["/api/v1/session"]["get"]["security"]
