@@ -77,6 +77,7 @@ class Log(StrEnum):
     LOGS_DROPPED = "logs.dropped"
     LIBRARY_WARNED = "library.warned"
 
+    ALERT_SENT = "alert.sent"
     REQUEST_FAILED = "request.failed"
     ACCESS_LOCKED = "access.locked"
     AUDIT_LOST = "audit.lost"

@@ -15,7 +15,21 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dicom_router.errors import ConfigurationError
 
 PREFIX = "ROUTER_"
-SECRETS = ("ROUTER_API_TOKEN", "ROUTER_AMQP_URL", "ROUTER_DATABASE_URL")
+SECRETS = (
+    "ROUTER_API_TOKEN",
+    "ROUTER_AMQP_URL",
+    "ROUTER_DATABASE_URL",
+    "ROUTER_ALERT_URL",
+    "ROUTER_ALERT_SECRET",
+    "ROUTER_HEARTBEAT_URL",
+)
+# Of these nothing is repeated in an error; of the others the password is left out.
+_NEVER_SHOWN = {
+    "ROUTER_API_TOKEN",
+    "ROUTER_ALERT_URL",
+    "ROUTER_ALERT_SECRET",
+    "ROUTER_HEARTBEAT_URL",
+}
 # Kubernetes puts these into the environment of every pod beside a Service called `router`.
 _KUBERNETES = re.compile(r"ROUTER_(SERVICE_.*|PORT(_.*)?)")
 
@@ -53,6 +67,9 @@ class Settings(BaseSettings):
     http_tls_cert: Path | None = None
     http_tls_key: Path | None = None
     api_token: SecretStr = SecretStr("")
+    alert_url: SecretStr = SecretStr("")
+    alert_secret: SecretStr = SecretStr("")
+    heartbeat_url: SecretStr = SecretStr("")
 
     study_settle_seconds: Annotated[float, Field(ge=0, le=86400)] = 30
     study_idle_seconds: Annotated[float, Field(gt=0, le=604800)] = 60
@@ -94,6 +111,22 @@ class Settings(BaseSettings):
         token = value.get_secret_value()
         if token and not re.fullmatch(r"[\x21-\x7e]{16,512}", token):
             raise ValueError("16 to 512 printable ASCII characters without spaces")
+        return value
+
+    @field_validator("alert_url", "heartbeat_url")
+    @classmethod
+    def _over_http(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and not re.fullmatch(r"https?://[\x21-\x7e]+", url):
+            raise ValueError("https://… or http://…")
+        return value
+
+    @field_validator("alert_secret")
+    @classmethod
+    def _a_key(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value()
+        if secret and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{21,}={0,2}|(?!whsec_).{16,}", secret):
+            raise ValueError("16 characters or more, or whsec_ and 16 bytes or more in base 64")
         return value
 
     @property
@@ -171,7 +204,7 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     field = str(problem["loc"][0])
     variable = field if field.startswith("TARGET_") else PREFIX + field.upper()
-    value = "…" if variable == "ROUTER_API_TOKEN" else _masked(os.environ.get(variable, ""))
+    value = "…" if variable in _NEVER_SHOWN else _masked(os.environ.get(variable, ""))
     allowed = str(problem["msg"]).removeprefix("Value error, ")
     return f"{variable}={value} is not allowed: {allowed[:1].lower()}{allowed[1:]}"
 
@@ -188,6 +221,10 @@ def _require_consistent(settings: Settings) -> None:
     if bool(settings.http_tls_cert) != bool(settings.http_tls_key):
         raise ConfigurationError(
             "ROUTER_HTTP_TLS_CERT and ROUTER_HTTP_TLS_KEY belong together: set both or neither"
+        )
+    if settings.alert_url.get_secret_value() and not settings.alert_secret.get_secret_value():
+        raise ConfigurationError(
+            "ROUTER_ALERT_URL needs ROUTER_ALERT_SECRET, with which alerts are signed"
         )
     if bool(settings.dicom_tls_cert) != bool(settings.dicom_tls_key):
         raise ConfigurationError(

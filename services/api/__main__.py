@@ -1,8 +1,9 @@
 """Wires the API: the record of events, the commands it sends, and the HTTP server."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from dicom_router import process
 from dicom_router.archive import Archive, WrongFolder
@@ -16,9 +17,11 @@ from dicom_router.queues import LOGS
 from dicom_router.settings import Settings
 from dicom_router.tasks import Task
 from services.api.access import Access, ensure_token, has_token
+from services.api.alarms import BEAT_EVERY_SECONDS, LOOK_EVERY_SECONDS, Alarms, Heartbeat
 from services.api.app import create_app
 from services.api.audit import FLUSH_SECONDS, Trail
 from services.api.bulk import BulkForwarding
+from services.api.checks import diagnose, not_ready
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
 from services.api.disk import DiskWatch
 from services.api.feed import Feed
@@ -95,6 +98,7 @@ class ApiService:
             Task("outbox", relay.relay, every=_RELAY_EVERY_SECONDS, wake=relay.woken).start(),
             Task("audit", trail.flush, every=FLUSH_SECONDS, wake=trail.wake).start(),
             Task("prune", self.prune, every=_PRUNE_EVERY_SECONDS).start(),
+            *(task.start() for task in self._alarms(context)),
         )
         self._server.start()
         if is_new:
@@ -115,6 +119,18 @@ class ApiService:
         for task in self._tasks:
             task.stop(timeout * 0.04)
         self._close_trail()
+
+    def _alarms(self, context: Context) -> Iterator[Task]:
+        """What tells others how the router is, as far as it is set."""
+        alert_url = self._settings.alert_url.get_secret_value()
+        if alert_url:
+            secret = self._settings.alert_secret.get_secret_value()
+            alarms = Alarms(alert_url, secret, partial(diagnose, context), self._clock)
+            yield Task("alarms", alarms.run, every=LOOK_EVERY_SECONDS)
+        heartbeat_url = self._settings.heartbeat_url.get_secret_value()
+        if heartbeat_url:
+            heartbeat = Heartbeat(heartbeat_url, partial(not_ready, context))
+            yield Task("heartbeat", heartbeat.beat, every=BEAT_EVERY_SECONDS)
 
     def prune(self) -> None:
         """Forget what is older than is kept."""

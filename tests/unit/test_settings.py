@@ -74,8 +74,12 @@ def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert load_settings().api_token.get_secret_value() == "a-token-from-a-file"
 
 
-def test_a_bad_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROUTER_API_TOKEN", "too short")
+@pytest.mark.parametrize(
+    "variable",
+    ["ROUTER_API_TOKEN", "ROUTER_ALERT_URL", "ROUTER_ALERT_SECRET", "ROUTER_HEARTBEAT_URL"],
+)
+def test_a_bad_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "too short")
     with pytest.raises(ConfigurationError) as refused:
         load_settings()
     assert "too short" not in str(refused.value)
@@ -133,4 +137,15 @@ def test_settings_of_tls_that_contradict_are_refused_in_one_line(
 def test_ports_for_tls_need_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUTER_DICOM_TLS_PORTS", "2762")
     with pytest.raises(ConfigurationError, match="needs ROUTER_DICOM_TLS_CERT"):
+        load_settings()
+
+
+def test_alerts_are_not_sent_unsigned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_ALERT_URL", "https://alerts.example/hook")
+    with pytest.raises(ConfigurationError, match="needs ROUTER_ALERT_SECRET"):
+        load_settings()
+    monkeypatch.setenv("ROUTER_ALERT_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    load_settings()
+    monkeypatch.setenv("ROUTER_ALERT_SECRET", "whsec_no base 64 at all")
+    with pytest.raises(ConfigurationError, match="base 64"):
         load_settings()
