@@ -21,6 +21,11 @@ PLACES = (
     "/scanners",
     "/diagnostics",
     "/disk",
+    "/send-many",
+    "/logs",
+    "/quarantine",
+    "/users",
+    "/audit",
     "/start",
 )
 _ASK_EVERY_TIME = {"Cache-Control": "no-cache"}

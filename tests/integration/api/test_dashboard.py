@@ -1,9 +1,11 @@
 """The dashboard: how its files are served, and what it asks first."""
 
 import asyncio
+import gzip
 import os
 import re
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from starlette.applications import Starlette
 
 from infra.schemas import OPENAPI, openapi
-from services.api.dashboard import PLACES, routes
+from services.api.dashboard import BUILT, PLACES, routes
 from services.api.site import time_zone
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_study
 
@@ -73,6 +75,19 @@ def test_without_a_build_the_page_says_how_to_make_one(tmp_path: Path) -> None:
 def test_a_page_has_nothing_inline_that_the_policy_forbids(page: str) -> None:
     text = (WEB / page).read_text("utf-8")
     assert re.findall(r"<script[^>]*>(?!</script>)|<style|style=| on\w+=", text) == []
+
+
+def test_the_first_load_is_small(figure: Callable[[str], None]) -> None:
+    page = BUILT / "index.html"
+    if not page.is_file() and os.environ.get("CI") != "true":
+        pytest.skip("the dashboard is not built: make web")
+    text = page.read_text("utf-8")
+    names = re.findall(r'(?:src|href)="/(assets/[^"]+)"', text)
+    assert {Path(name).suffix for name in names} >= {".js", ".css"}
+    files = [(BUILT / name).read_bytes() for name in names]
+    total = sum(len(gzip.compress(each)) for each in [text.encode(), *files])
+    figure(f"the dashboard's first load: {total / 1000:.0f} kB compressed")
+    assert total <= 250_000
 
 
 def test_every_page_has_an_address_that_is_served() -> None:

@@ -5,15 +5,20 @@ import { Route, Switch, useLocation } from "wouter-preact";
 import { client, Problem, signIn } from "./api/client";
 import { useText } from "./i18n";
 import { follow } from "./live";
+import { Audit } from "./pages/audit";
 import { Destinations } from "./pages/destinations";
 import { Diagnostics } from "./pages/diagnostics";
 import { Disk } from "./pages/disk";
+import { Logs } from "./pages/logs";
 import { Overview } from "./pages/overview";
+import { Quarantine } from "./pages/quarantine";
 import { Queues } from "./pages/queues";
 import { Scanners } from "./pages/scanners";
+import { SendMany } from "./pages/send-many";
 import { Start } from "./pages/start";
 import { Studies } from "./pages/studies";
 import { Study } from "./pages/study";
+import { Users } from "./pages/users";
 import { HereProvider, useSession, useSite } from "./session";
 import { Shell } from "./shell";
 import { SignIn } from "./sign-in";
@@ -88,6 +93,11 @@ function Pages() {
       <Route path="/scanners" component={Scanners} />
       <Route path="/diagnostics" component={Diagnostics} />
       <Route path="/disk" component={Disk} />
+      <Route path="/send-many" component={SendMany} />
+      <Route path="/logs" component={Logs} />
+      <Route path="/quarantine" component={Quarantine} />
+      <Route path="/users" component={Users} />
+      <Route path="/audit" component={Audit} />
       <Route path="/start" component={Start} />
       <Route>
         <Heading title={t.app.notFound} />

@@ -22,10 +22,15 @@ const PLACES: Place[] = [
   { path: "/", icon: "overview", name: "overview" },
   { path: "/studies", icon: "studies", name: "studies" },
   { path: "/queues", icon: "queues", name: "queues" },
+  { path: "/send-many", icon: "send", name: "sendMany" },
   { path: "/destinations", icon: "server", name: "destinations" },
   { path: "/scanners", icon: "scanner", name: "scanners" },
   { path: "/diagnostics", icon: "diagnostics", name: "diagnostics" },
   { path: "/disk", icon: "disk", name: "disk" },
+  { path: "/logs", icon: "logs", name: "logs" },
+  { path: "/quarantine", icon: "quarantine", name: "quarantine" },
+  { path: "/users", icon: "users", name: "users" },
+  { path: "/audit", icon: "audit", name: "audit" },
   { path: "/start", icon: "info", name: "start" },
 ];
 

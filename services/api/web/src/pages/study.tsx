@@ -354,6 +354,7 @@ function SeriesList(props: { study: StudyShape }) {
       <ul class="series">
         {shown.map((each) => (
           <li key={each.series_uid}>
+            <Thumbnail study={props.study.study_uid} series={each.series_uid} />
             <strong>
               {each.modality} {each.series_number}
             </strong>{" "}
@@ -364,6 +365,14 @@ function SeriesList(props: { study: StudyShape }) {
       </ul>
     </section>
   );
+}
+
+/** The router draws it; where there is nothing to draw, there is no picture. */
+function Thumbnail(props: { study: string; series: string }) {
+  const [isThere, setThere] = useState(true);
+  if (!isThere) return null;
+  const path = `/api/v1/studies/${encodeURIComponent(props.study)}/series/${encodeURIComponent(props.series)}/thumbnail`;
+  return <img class="thumbnail" src={path} alt="" loading="lazy" onError={() => setThere(false)} />;
 }
 
 function Facts(props: { study: StudyShape }) {

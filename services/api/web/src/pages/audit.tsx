@@ -1,0 +1,109 @@
+/** Who changed what, and who looked at patients' data. */
+import { Link, useSearchParams } from "wouter-preact";
+import { client, result, type Schemas } from "../api/client";
+import { useAsked } from "../api/queries";
+import { useText } from "../i18n";
+import { useFormat, useMay } from "../session";
+import { Badge, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Text } from "../ui/fields";
+import type { Tone } from "../words";
+
+const TONES: Record<Schemas["AuditEntry"]["outcome"], Tone> = {
+  done: "success",
+  denied: "danger",
+  refused: "warning",
+  failed: "danger",
+};
+
+export function Audit() {
+  const t = useText();
+  const isAllowed = useMay()("admin");
+  return (
+    <>
+      <Heading title={t.pages.audit} />
+      {isAllowed ? <Trail /> : <p>{t.app.needs.admin}</p>}
+    </>
+  );
+}
+
+function Trail() {
+  const t = useText();
+  const a = t.audit;
+  const format = useFormat();
+  const [search, setSearch] = useSearchParams();
+  const given = (name: string) => search.get(name) ?? "";
+  const wanted = {
+    who: given("who"),
+    study: given("study"),
+    from: given("from") || null,
+    to: given("to") || null,
+  };
+  const found = useAsked(["audit", JSON.stringify(wanted)], () =>
+    result(client.GET("/api/v1/audit", { params: { query: { ...wanted, limit: 200 } } })),
+  );
+  const put = (name: string) => (value: string) =>
+    setSearch(
+      (before) => {
+        const next = new URLSearchParams(before);
+        if (value) next.set(name, value);
+        else next.delete(name);
+        return next;
+      },
+      { replace: true },
+    );
+  return (
+    <>
+      <search class="filters">
+        <Text label={a.who} value={wanted.who} onChange={put("who")} />
+        <Text label={t.study.uid} value={wanted.study} onChange={put("study")} />
+        <Text type="date" label={a.from} value={given("from")} onChange={put("from")} />
+        <Text type="date" label={a.to} value={given("to")} onChange={put("to")} />
+        <a href={`/api/v1/audit/export?${search}`} download="audit.csv">
+          {a.export}
+        </a>
+      </search>
+      <Loaded of={found}>
+        <Scrolled label={t.pages.audit}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">{a.when}</th>
+                <th scope="col">{a.who}</th>
+                <th scope="col">{a.what}</th>
+                <th scope="col">{a.about}</th>
+                <th scope="col">{a.outcome}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {(found.data?.items ?? []).map((each) => (
+                <tr key={each.id}>
+                  <td class="nowrap">{format.second(each.at)}</td>
+                  <td>
+                    {each.who || "—"}
+                    <small class="quiet">{each.address}</small>
+                  </td>
+                  <td>
+                    {each.action}
+                    {each.count > 1 && ` × ${each.count}`}
+                  </td>
+                  <td class="text">
+                    {each.study_uid ? (
+                      <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
+                        {t.queues.study}
+                      </Link>
+                    ) : (
+                      each.about
+                    )}
+                  </td>
+                  <td>
+                    <Badge tone={TONES[each.outcome]}>{a.outcomes[each.outcome]}</Badge>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scrolled>
+      </Loaded>
+    </>
+  );
+}
