@@ -103,7 +103,7 @@ def test_a_page_that_asks_all_the_time_is_a_row_a_minute(api: Api) -> None:
         api.get("/studies")
     wait_for(lambda: sum_of(api, "study.list") == 5, "all looks to be counted")
     rows = api.get("/audit", action="study.list")["items"]
-    assert len(rows) <= 2
+    assert len(rows) <= 3  # the last one is noted just after it was answered
 
 
 def sum_of(api: Api, action: str) -> int:
