@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/preact-query";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import { client, type Role, result, type Schemas } from "./api/client";
+import { client, Problem, type Role, result, type Schemas } from "./api/client";
 import { Format } from "./format";
 import { useLocale } from "./i18n";
 
@@ -11,6 +11,15 @@ const ORDER: Role[] = ["viewer", "operator", "admin"];
 export interface Here {
   who: Schemas["Session"];
   site: Schemas["Site"];
+}
+
+const AGAIN_AFTER_MS = 3000;
+
+/** A router that was away is asked again; one that knows nobody by this cookie is not. */
+function again(query: { state: { error: Error | null } }): number | false {
+  const { error } = query.state;
+  const isStranger = error instanceof Problem && error.status === 401;
+  return error && !isStranger ? AGAIN_AFTER_MS : false;
 }
 
 const HereContext = createContext<Here | null>(null);
@@ -38,6 +47,7 @@ export function useSession() {
     queryKey: ["session"],
     queryFn: () => result(client.GET("/api/v1/session")),
     staleTime: 60_000,
+    refetchInterval: again,
   });
 }
 
@@ -46,6 +56,7 @@ export function useSite(enabled: boolean) {
     queryKey: ["site"],
     queryFn: () => result(client.GET("/api/v1/site")),
     staleTime: Number.POSITIVE_INFINITY,
+    refetchInterval: again,
     enabled,
   });
 }

@@ -4,13 +4,14 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { client, result } from "./api/client";
+import { useOverview } from "./api/queries";
 import { connection } from "./connection";
 import { LANGUAGES, type Locale, type Messages, setLocale, useLocale, useText } from "./i18n";
 import type { IconName } from "./icons";
 import { useFormat, useHere } from "./session";
 import { useStore } from "./store";
 import { setTheme, type Theme, theme } from "./theme";
-import { Notice } from "./ui/basics";
+import { Badge, Notice } from "./ui/basics";
 
 interface Place {
   path: string;
@@ -62,6 +63,7 @@ export function Shell(props: { children: ComponentChildren }) {
           {t.app.title}
         </Link>
         <span class="space" />
+        <NeedsSomebody />
         <Appearance />
         <Who />
       </header>
@@ -103,6 +105,28 @@ function Places(props: { path: string }) {
         );
       })}
     </ul>
+  );
+}
+
+/** On every page: studies that a person should look at, and those that have failed. */
+function NeedsSomebody() {
+  const t = useText();
+  const figures = useOverview().data;
+  if (!figures) return null;
+  const failed = figures.studies.failed ?? 0;
+  return (
+    <>
+      {figures.needs_attention > 0 && (
+        <Link href="/studies?attention=1" class="alert">
+          <Badge tone="warning">{t.overview.attentionOf(figures.needs_attention)}</Badge>
+        </Link>
+      )}
+      {failed > 0 && (
+        <Link href="/studies?state=failed" class="alert">
+          <Badge tone="danger">{t.overview.failedOf(failed)}</Badge>
+        </Link>
+      )}
+    </>
   );
 }
 

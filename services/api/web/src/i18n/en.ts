@@ -253,6 +253,8 @@ export const en = {
     waiting: "Deliveries waiting",
     failed: "Studies failed",
     attention: "Studies that need attention",
+    attentionOf: (n: number) => (n === 1 ? "1 needs attention" : `${n} need attention`),
+    failedOf: (n: number) => `${n} failed`,
     disk: "Free on the disk",
     hours: (n: string) => `full in ${n} h at this rate`,
     notFilling: "not filling up",

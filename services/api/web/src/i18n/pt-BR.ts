@@ -249,6 +249,8 @@ export const ptBR: Messages = {
     waiting: "Entregas em espera",
     failed: "Estudos com falha",
     attention: "Estudos que requerem atenção",
+    attentionOf: (n) => (n === 1 ? "1 requer atenção" : `${n} requerem atenção`),
+    failedOf: (n) => (n === 1 ? "1 falhou" : `${n} falharam`),
     disk: "Livre no disco",
     hours: (n) => `cheio em ${n} h neste ritmo`,
     notFilling: "não está enchendo",
