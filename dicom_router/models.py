@@ -461,6 +461,19 @@ class BulkForward(Base):
     )
 
 
+class IdempotentRequest(Base):
+    """A POST with an Idempotency-Key of the last day, and what was answered; the API's own."""
+
+    __tablename__ = "idempotent_requests"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)  # digest: who, where, which key
+    fingerprint: Mapped[str] = mapped_column(String(64))  # digest of the request
+    at: Mapped[datetime] = mapped_column(index=True)
+    status: Mapped[int | None]  # None: it is being carried out
+    media_type: Mapped[str] = mapped_column(String(128), default="")
+    body: Mapped[str] = mapped_column(Text, default="")
+
+
 class OutboxMessage(Base):
     """A message to be published, written in the transaction whose fact it tells."""
 

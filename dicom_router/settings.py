@@ -125,8 +125,9 @@ class Settings(BaseSettings):
     @classmethod
     def _a_key(cls, value: SecretStr) -> SecretStr:
         secret = value.get_secret_value()
-        if secret and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{21,}={0,2}|(?!whsec_).{16,}", secret):
-            raise ValueError("16 characters or more, or whsec_ and 16 bytes or more in base 64")
+        groups = r"whsec_([A-Za-z0-9+/]{4}){5,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+        if secret and not re.fullmatch(rf"{groups}|(?!whsec_).{{16,}}", secret):
+            raise ValueError("16 characters or more, or whsec_ and 15 bytes or more in base 64")
         return value
 
     @property

@@ -26,8 +26,10 @@ from services.api.context import SERVICE, Clock, Context, ReadyCheck
 from services.api.disk import DiskWatch
 from services.api.feed import Feed
 from services.api.handlers import EVENTS_QUEUE, Recorder
+from services.api.idempotency import KEPT
 from services.api.logbook import Logbook
 from services.api.oldest import OldestLetters
+from services.api.queries import idempotency
 from services.api.server import Server, address_of, bind
 from services.api.targets import own_default, warn_without_destination
 
@@ -136,6 +138,8 @@ class ApiService:
         """Forget what is older than is kept."""
         self._recorder.prune()
         self.trail.prune()
+        with self._database.write() as session:
+            idempotency.prune(session, self._clock() - KEPT)
         if self._context is not None:
             self._context.access.prune()
 

@@ -11,6 +11,7 @@ from services.api import dashboard
 from services.api.audit import Auditing
 from services.api.conditional import Conditional
 from services.api.context import Context
+from services.api.idempotency import Idempotency
 from services.api.metrics import Metrics
 from services.api.middleware import (
     API,
@@ -58,6 +59,7 @@ def create_app(context: Context) -> FastAPI:
     handle_problems(app)
     # The last one added is the first to see a request.
     app.add_middleware(Conditional)
+    app.add_middleware(Idempotency, database=context.database, clock=context.clock)
     app.add_middleware(Authentication, access=context.access)
     app.add_middleware(Auditing, trail=context.trail)
     app.add_middleware(Requests)

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 # Arbitrary numbers among PostgreSQL's advisory locks.
 CONFIGURATION = 7_203_110
 EVENTS = 7_203_111
+IDEMPOTENCY = 7_203_112
 
 
 def lock(session: Session, what: int) -> None:
