@@ -24,6 +24,7 @@ class Action(StrEnum):
 
     DELIVERY_LIST = "delivery.list"
     DELIVERY_BULK = "delivery.bulk"
+    DELIVERY_BULK_CANCEL = "delivery.bulk-cancel"
     DELIVERY_RETRY = "delivery.retry"
     DELIVERY_CANCEL = "delivery.cancel"
     QUEUE_LETTERS = "queue.letters"
@@ -77,6 +78,7 @@ ACTIONS: dict[str, Action | None] = {
     "list_deliveries": Action.DELIVERY_LIST,
     "forward_many": Action.DELIVERY_BULK,
     "get_bulk": None,
+    "cancel_bulk": Action.DELIVERY_BULK_CANCEL,
     "retry_delivery": Action.DELIVERY_RETRY,
     "cancel_delivery": Action.DELIVERY_CANCEL,
     "list_queues": None,

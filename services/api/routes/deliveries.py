@@ -119,7 +119,7 @@ def cancel_bulk(api: Api, who: Operator, bulk_id: str) -> BulkProgress:
             bulk.end(row, f"Cancelled by {who.name}", change.now)
         elif row is not None:
             raise Problem(409, "This bulk has ended: there is nothing left to cancel.")
-    shown = _progress(row, bulk_id)
+        shown = _progress(row, bulk_id)
     log.info(Log.BULK_ENDED, bulk=bulk_id, asked=shown.asked, why=shown.reason)
     return shown
 

@@ -20,6 +20,7 @@ NEEDS = {
     "release_study": OPERATOR,
     "replay_study": OPERATOR,
     "forward_many": OPERATOR,
+    "cancel_bulk": OPERATOR,
     "retry_delivery": OPERATOR,
     "cancel_delivery": OPERATOR,
     "replay_dead_letters": OPERATOR,
