@@ -1,7 +1,7 @@
 /** What is around every page: where one can go, who one is, and whether the router answers. */
 import { useMutation, useQueryClient } from "@tanstack/preact-query";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { client, result } from "./api/client";
 import { useOverview } from "./api/queries";
@@ -39,17 +39,8 @@ export function Shell(props: { children: ComponentChildren }) {
   const t = useText();
   const [path] = useLocation();
   const [menu, setMenu] = useState(false);
-  const main = useRef<HTMLElement>(null);
-  const first = useRef(true);
   const away = useStore(connection.away);
-  useEffect(() => {
-    setMenu(false);
-    const heading = main.current?.querySelector("h1");
-    document.title = `${heading?.textContent ?? ""} · ${t.app.title}`;
-    // Who can't see learns that there is another page by the focus being on its heading.
-    if (!first.current) heading?.focus();
-    first.current = false;
-  }, [path]);
+  useEffect(() => setMenu(false), [path]);
   return (
     <div class="shell">
       <a class="skip" href="#content">
@@ -81,7 +72,7 @@ export function Shell(props: { children: ComponentChildren }) {
           <Places path={path} />
         </nav>
       </wa-drawer>
-      <main id="content" ref={main} tabIndex={-1} class={away ? "stale" : ""}>
+      <main id="content" tabIndex={-1} class={away ? "stale" : ""}>
         <Away />
         {props.children}
       </main>

@@ -56,7 +56,7 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
   return (
     <article class="study">
       <BackLink />
-      <Heading title={spokenName(study.patient_name)}>
+      <Heading title={spokenName(study.patient_name)} tab={t.queues.study}>
         <Badge tone={STATE_TONES[study.state]}>{t.states[study.state]}</Badge>
       </Heading>
       <p class="quiet">

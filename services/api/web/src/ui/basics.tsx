@@ -1,15 +1,35 @@
 /** Small things that every page uses. */
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { Problem, type Role } from "../api/client";
 import { useText } from "../i18n";
 import type { IconName } from "../icons";
 import { useMay } from "../session";
 import type { Tone } from "../words";
 
-export function Heading(props: { title: string; children?: ComponentChildren }) {
+let isFirstPage = true;
+
+/**
+ * A page's heading, and its name in the browser's tab: `tab` where the heading names a patient, so
+ * that no patient's name gets into the browser's history.
+ */
+export function Heading(props: { title: string; tab?: string; children?: ComponentChildren }) {
+  const t = useText();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const name = props.tab ?? props.title;
+  useEffect(() => {
+    document.title = `${name} · ${t.app.title}`;
+  }, [name, t]);
+  useEffect(() => {
+    // Who can't see learns that there is another page by the focus being on its heading.
+    if (!isFirstPage) heading.current?.focus();
+    isFirstPage = false;
+  }, []);
   return (
     <header class="heading">
-      <h1 tabIndex={-1}>{props.title}</h1>
+      <h1 ref={heading} tabIndex={-1}>
+        {props.title}
+      </h1>
       {props.children && <div class="actions">{props.children}</div>}
     </header>
   );
