@@ -13,7 +13,10 @@ PACKAGES := $(WEB)/node_modules/.packages-are-installed
 DASHBOARD := $(WEB)/dist/index.html
 CLIENT := $(WEB)/src/api/schema.ts
 # With the machine's own Node.js, or the one in .venv where there is none that is new enough.
-NODE := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
+# Node.js trusts its own list of authorities; where a network has one of its own (a proxy that looks
+# into TLS), the machine's list has it.
+NODE := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH" \
+	NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$(wildcard /etc/ssl/certs/ca-certificates.crt)}"
 
 CODE := $(wildcard dicom_router services infra tests benchmarks)
 
