@@ -21,6 +21,7 @@ from pathlib import Path
 
 from dicom_router.errors import RouterError, TryAgain, Unavailable, Unprocessable
 from dicom_router.part10 import FileMeta, encode_file_meta, read_file_meta
+from dicom_router.said import said
 
 SPOOL = ".spool"
 QUARANTINE = ".quarantine"
@@ -285,15 +286,25 @@ class Archive:
         found = self.found_id()
         if found is None:
             raise WrongFolder(
-                f"The data folder {self.root} is not there, or has no {ROUTER_ID}: is its disk "
-                "mounted?"
+                said(
+                    "The data folder {root} is not there, or has no {router_id}: is its disk "
+                    "mounted?",
+                    root=self.root,
+                    router_id=ROUTER_ID,
+                )
             )
         if self._expected is None:
             self._expected = found
         if found != self._expected:
             raise WrongFolder(
-                f"The data folder {self.root} is another one: its {ROUTER_ID} says {found}, not "
-                f"{self._expected}. Mount the right disk"
+                said(
+                    "The data folder {root} is another one: its {router_id} says {found}, not "
+                    "{expected}. Mount the right disk",
+                    root=self.root,
+                    router_id=ROUTER_ID,
+                    found=found,
+                    expected=self._expected,
+                )
             )
 
     def is_there(self) -> bool:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from dicom_router.archive import Archive, WrongFolder
 from dicom_router.database import Database, insert_or_ignore
 from dicom_router.models import DataFolder, Milestone
+from dicom_router.said import said
 
 _TAKEOVER = "takeover"  # the milestone of a database that has been at work on a folder
 
@@ -31,8 +32,11 @@ def establish(archive: Archive, database: Database, clock: Callable[[], datetime
     if recorded is None:
         if not (is_new or archive.has_spool()):
             raise WrongFolder(
-                f"The data folder {archive.root} has nothing of this router's in it: is its disk "
-                "mounted? If it is to begin here anew, POST /api/v1/data-folder/adopt"
+                said(
+                    "The data folder {root} has nothing of this router's in it: is its disk "
+                    "mounted? If it is to begin here anew, POST /api/v1/data-folder/adopt",
+                    root=archive.root,
+                )
             )
         archive.expect(_record(archive, database, clock()))
     archive.require()

@@ -22,6 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dicom_router.errors import ConfigurationError, Unavailable
+from dicom_router.said import said
 
 __all__ = ["Database", "DatabaseUnavailable", "Session", "insert_or_ignore"]
 
@@ -115,12 +116,18 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise DatabaseUnavailable(f"The database can't be used now: {_cause(error)}") from error
+        raise DatabaseUnavailable(
+            said("The database can't be used now: {cause}", cause=_cause(error))
+        ) from error
     except DBAPIError as error:
         if isinstance(error.orig, UndefinedTable):
-            raise DatabaseUnavailable("The database's schema has not been made yet") from error
+            raise DatabaseUnavailable(
+                said("The database's schema has not been made yet")
+            ) from error
         if error.connection_invalidated:
-            raise DatabaseUnavailable(f"The database went away: {_cause(error)}") from error
+            raise DatabaseUnavailable(
+                said("The database went away: {cause}", cause=_cause(error))
+            ) from error
         raise
 
 

@@ -6,6 +6,8 @@ With no enabled route every study goes to every enabled destination.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from dicom_router.said import Said, as_said, joined, said
+
 
 @dataclass(frozen=True, slots=True)
 class StudyFacts:
@@ -41,7 +43,7 @@ class Verdict:
     """Whether a route applies to a study: it does unless there is a reason why not."""
 
     route: Route
-    why_not: tuple[str, ...]
+    why_not: tuple[Said, ...]
 
     @property
     def applies(self) -> bool:
@@ -57,18 +59,23 @@ class Decision:
     verdicts: tuple[Verdict, ...]
     unusable: tuple[str, ...]  # destinations that routes name and that are disabled or not there
 
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """For a person: which routes decided."""
         if not self.verdicts:
-            return "there are no routes: every enabled destination"
+            return said("there are no routes: every enabled destination")
         applying = [each.route.name for each in self.verdicts if each.applies]
         if not applying:
-            return f"none of the {len(self.verdicts)} routes applies"
-        kind = "route" if len(applying) == 1 else "routes"
-        said = f"{kind} {', '.join(applying)}: {', '.join(self.destinations) or 'nowhere'}"
-        if self.unusable:
-            said += f"; disabled or not there: {', '.join(self.unusable)}"
-        return said
+            return said("none of the {count} routes applies", count=len(self.verdicts))
+        names, to = ", ".join(applying), ", ".join(self.destinations) or said("nowhere")
+        found = (
+            said("route {name}: {destinations}", name=names, destinations=to)
+            if len(applying) == 1
+            else said("routes {names}: {destinations}", names=names, destinations=to)
+        )
+        if not self.unusable:
+            return found
+        lost = said("disabled or not there: {names}", names=", ".join(self.unusable))
+        return joined("; ", [found, lost])
 
 
 def decide(enabled: Collection[str], routes: Iterable[Route], facts: StudyFacts) -> Decision:
@@ -85,7 +92,10 @@ def _verdicts(routes: Iterable[Route], facts: StudyFacts) -> Iterable[Verdict]:
     ended_by = ""
     for route in routes:
         if ended_by:
-            yield Verdict(route, (f"{ended_by} comes before it and is the last one to apply",))
+            yield Verdict(
+                route,
+                (said("{route} comes before it and is the last one to apply", route=ended_by),),
+            )
             continue
         verdict = Verdict(route, tuple(_why_not(route, facts)))
         if verdict.applies and route.last:
@@ -93,21 +103,26 @@ def _verdicts(routes: Iterable[Route], facts: StudyFacts) -> Iterable[Verdict]:
         yield verdict
 
 
-def _why_not(route: Route, facts: StudyFacts) -> Iterable[str]:
+def _why_not(route: Route, facts: StudyFacts) -> Iterable[Said]:
     if route.modalities and set(route.modalities).isdisjoint(facts.modalities):
-        yield f"modality: {_listed(facts.modalities)}, not {_either(route.modalities)}"
+        yield _not(said("modality"), facts.modalities, route.modalities)
     titles = (
-        ("calling AE title", route.calling_ae_titles, facts.calling_ae_titles),
-        ("called AE title", route.called_ae_titles, facts.called_ae_titles),
+        (said("calling AE title"), route.calling_ae_titles, facts.calling_ae_titles),
+        (said("called AE title"), route.called_ae_titles, facts.called_ae_titles),
     )
     for what, patterns, values in titles:
         if patterns and not _fits(patterns, values):
-            yield f"{what}: {_listed(values)}, not {_either(patterns)}"
+            yield _not(what, values, patterns)
     # Of a patient nothing is repeated: this sentence goes into places that hold no such data.
     if route.patient_ids and not _fits(route.patient_ids, [facts.patient_id]):
-        yield f"patient ID: not {_either(route.patient_ids)}"
+        yield said("patient ID: not {wanted}", wanted=_either(route.patient_ids))
     if route.study_descriptions and not _fits(route.study_descriptions, [facts.study_description]):
-        yield f"study description: not {_either(route.study_descriptions)}"
+        yield said("study description: not {wanted}", wanted=_either(route.study_descriptions))
+
+
+def _not(what: Said, values: Sequence[str], wanted: Sequence[str]) -> Said:
+    known = ", ".join(value for value in values if value) or said("none is known")
+    return said("{what}: {known}, not {wanted}", what=what, known=known, wanted=_either(wanted))
 
 
 def _fits(patterns: Iterable[str], values: Iterable[str]) -> bool:
@@ -138,9 +153,8 @@ def matches(pattern: str, text: str) -> bool:
     return not pattern[at:].strip("*")
 
 
-def _listed(values: Sequence[str]) -> str:
-    return ", ".join(value for value in values if value) or "none is known"
-
-
-def _either(values: Sequence[str]) -> str:
-    return " or ".join(values)
+def _either(values: Sequence[str]) -> Said:
+    found = as_said(values[0])
+    for value in values[1:]:
+        found = said("{one} or {other}", one=found, other=value)
+    return found

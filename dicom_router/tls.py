@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dicom_router.errors import ConfigurationError
 from dicom_router.log import Log, get_logger
+from dicom_router.said import Said, as_said, cause_of, said
 from dicom_router.settings import Settings
 
 # Those of TLS 1.2; TLS 1.3 has no others. SECLEVEL 2: keys of 112 bits of security (RSA 2048).
@@ -134,11 +135,17 @@ def _expiry(path: Path) -> list[datetime]:
         ders = [ssl.PEM_cert_to_DER_cert(f"{_PEM_BEGIN}{each}{_PEM_END}\n") for each in blocks]
         found = [_not_after(der) for der in ders]
     except OSError as error:
-        raise ConfigurationError(f"{path} can't be read: {error.strerror}") from error
+        raise ConfigurationError(
+            said("{path} can't be read: {why}", path=path, why=cause_of(error))
+        ) from error
     except (ValueError, IndexError) as error:
-        raise ConfigurationError(f"{path} holds a certificate that can't be read") from error
+        raise ConfigurationError(
+            said("{path} holds a certificate that can't be read", path=path)
+        ) from error
     if not found:
-        raise ConfigurationError(f"{path} holds no certificate (-----BEGIN CERTIFICATE-----)")
+        raise ConfigurationError(
+            said("{path} holds no certificate (-----BEGIN CERTIFICATE-----)", path=path)
+        )
     return found
 
 
@@ -152,23 +159,26 @@ def _load(context: ssl.SSLContext, files: TlsFiles) -> None:
             context.load_verify_locations(files.authorities)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"{files.named} can't be used: {_why(error)}; they are PEM files of a certificate with "
-            "its chain, of its key without a passphrase, and of the authorities that are trusted"
+            said(
+                "{named} can't be used: {why}; they are PEM files of a certificate with its "
+                "chain, of its key without a passphrase, and of the authorities that are "
+                "trusted",
+                named=files.named,
+                why=_why(error),
+            )
         ) from error
 
 
 def _no_password() -> str:
     """Instead of a question on the terminal, at which the start would hang."""
-    raise ValueError("the key has a passphrase")
+    raise ValueError(said("the key has a passphrase"))
 
 
-def _why(error: OSError | ValueError) -> str:
+def _why(error: OSError | ValueError) -> Said:
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "").replace("_", " ").lower()
-        return reason or "a file is no PEM file, or not of this kind"
-    if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
-    return str(error)
+        return as_said(reason) if reason else said("a file is no PEM file, or not of this kind")
+    return cause_of(error) if isinstance(error, OSError) else as_said(error)
 
 
 def _stamp(path: Path | None) -> tuple[int, ...] | None:

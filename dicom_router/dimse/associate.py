@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from dicom_router.dimse.errors import ProtocolError
 from dicom_router.dimse.pdu import AbortReason, PduType, pdu
+from dicom_router.said import Said, said
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 Annex A
 IMPLEMENTATION_CLASS_UID = "2.25.120269831045976839974323889509335578911"
@@ -74,16 +75,16 @@ class AssociateAccept:
     user: UserInformation
 
 
-_REJECT_RESULTS = {1: "permanent", 2: "transient"}
+_REJECT_RESULTS = {1: said("permanent"), 2: said("transient")}
 _REJECT_REASONS = {  # (source, reason), PS3.8 9.3.4
-    (1, 1): "no reason given",
-    (1, 2): "application context name not supported",
-    (1, 3): "calling AE title not recognized",
-    (1, 7): "called AE title not recognized",
-    (2, 1): "no reason given",
-    (2, 2): "protocol version not supported",
-    (3, 1): "temporary congestion",
-    (3, 2): "local limit exceeded",
+    (1, 1): said("no reason given"),
+    (1, 2): said("application context name not supported"),
+    (1, 3): said("calling AE title not recognized"),
+    (1, 7): said("called AE title not recognized"),
+    (2, 1): said("no reason given"),
+    (2, 2): said("protocol version not supported"),
+    (3, 1): said("temporary congestion"),
+    (3, 2): said("local limit exceeded"),
 }
 
 
@@ -96,11 +97,13 @@ class Rejection:
     reason: int
 
     @property
-    def text(self) -> str:
+    def text(self) -> Said:
         """Source, reason and result in words."""
-        reason = _REJECT_REASONS.get((self.source, self.reason))
-        reason = reason or f"source {self.source}, reason {self.reason}"
-        return f"{reason} ({_REJECT_RESULTS.get(self.result, f'result {self.result}')})"
+        reason = _REJECT_REASONS.get((self.source, self.reason)) or said(
+            "source {source}, reason {reason}", source=self.source, reason=self.reason
+        )
+        result = _REJECT_RESULTS.get(self.result) or said("result {result}", result=self.result)
+        return said("{reason} ({result})", reason=reason, result=result)
 
 
 NO_REASON_GIVEN = Rejection(1, 1, 1)

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from dicom_router.dimse.errors import ProtocolError
 from dicom_router.dimse.pdu import PDU_HEADER, PDV_HEADER, AbortReason
+from dicom_router.said import Said, cause_of, said
 
 Bytes = bytes | bytearray | memoryview
 
@@ -135,7 +136,7 @@ class Connection:
             except OSError as error:
                 raise ConnectionLost(_describe(error)) from error
             if not found:
-                raise ConnectionLost("the connection was closed")
+                raise ConnectionLost(said("the connection was closed"))
             return found[0]
 
     def secure(self, context: ssl.SSLContext, host: str | None = None) -> None:
@@ -174,7 +175,7 @@ class Connection:
             except OSError as error:
                 if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
                     raise HandshakeFailed(_tls_trouble(error)) from error
-                raise HandshakeFailed("the peer broke off in the middle of it") from error
+                raise HandshakeFailed(said("the peer broke off in the middle of it")) from error
 
     def receive_into(self, view: memoryview) -> int:
         """Read at least one byte into `view`, waiting for it; how many."""
@@ -197,7 +198,7 @@ class Connection:
         except OSError as error:
             raise ConnectionLost(_describe(error)) from error
         if not count:
-            raise ConnectionLost("the connection was closed")
+            raise ConnectionLost(said("the connection was closed"))
         return count
 
     def send(self, buffers: list[Bytes], overhear: Callable[[], bool] | None = None) -> None:
@@ -377,29 +378,33 @@ def _address(name: object) -> tuple[str, int]:
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
 
 
-def _describe(error: OSError) -> str:
+def _describe(error: OSError) -> Said:
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
         return _tls_trouble(error)  # TLS 1.3 may refuse a certificate after the handshake
-    return f"the connection broke: {error.strerror or error}"
+    return said("the connection broke: {why}", why=cause_of(error))
 
 
 _TLS_TROUBLES = {
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the peer presents no certificate, and one is demanded",
-    "NO_SHARED_CIPHER": "the peer offers no cipher suite that is allowed",
-    "UNSUPPORTED_PROTOCOL": "the peer offers only TLS versions older than 1.2",
-    "WRONG_VERSION_NUMBER": "what the peer speaks is not TLS",
-    "HTTP_REQUEST": "what the peer speaks is HTTP",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": said(
+        "the peer presents no certificate, and one is demanded"
+    ),
+    "NO_SHARED_CIPHER": said("the peer offers no cipher suite that is allowed"),
+    "UNSUPPORTED_PROTOCOL": said("the peer offers only TLS versions older than 1.2"),
+    "WRONG_VERSION_NUMBER": said("what the peer speaks is not TLS"),
+    "HTTP_REQUEST": said("what the peer speaks is HTTP"),
 }
 
 
-def _tls_trouble(error: ssl.SSLError) -> str:
+def _tls_trouble(error: ssl.SSLError) -> Said:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the peer's certificate is not accepted: {error.verify_message.rstrip('.')}"
+        return said(
+            "the peer's certificate is not accepted: {why}", why=error.verify_message.rstrip(".")
+        )
     reason = error.reason or "no reason given"
     if "_ALERT_" in reason:
-        said = reason.partition("_ALERT_")[2].replace("_", " ").lower()
-        return f"the peer does not agree to TLS: {said}"
-    return _TLS_TROUBLES.get(reason, f"TLS: {reason.replace('_', ' ').lower()}")
+        why = reason.partition("_ALERT_")[2].replace("_", " ").lower()
+        return said("the peer does not agree to TLS: {why}", why=why)
+    return _TLS_TROUBLES.get(reason, said("TLS: {why}", why=reason.replace("_", " ").lower()))
 
 
 def _invalid(text: str) -> ProtocolError:

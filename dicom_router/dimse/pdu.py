@@ -8,6 +8,8 @@ length, a presentation context ID and a message control header (PS3.8 9.3.5.1 an
 import struct
 from enum import IntEnum
 
+from dicom_router.said import Said, said
+
 PDU_HEADER = struct.Struct(">BxI")  # type, length of what follows
 PDV_HEADER = struct.Struct(">IBB")  # length of what follows, context ID, message control header
 PDV_OVERHEAD = 6  # bytes of PDV_HEADER, which the peer's maximum length includes (PS3.8 D.1)
@@ -64,13 +66,13 @@ def abort(source: AbortSource, reason: int = AbortReason.NOT_SPECIFIED) -> bytes
     return pdu(PduType.ABORT, bytes((0, 0, source, reason)))
 
 
-def describe_abort(body: bytes) -> str:
+def describe_abort(body: bytes) -> Said:
     """Source and reason of a received A-ABORT in words, from the four bytes after its header."""
     source, reason = body.ljust(4, b"\0")[2:4]
     if source == AbortSource.SERVICE_USER:
-        return "by its application"
+        return said("by its application")
     known = {each.value: each.name.replace("_", " ").lower() for each in AbortReason}
-    return f"by its protocol layer, reason: {known.get(reason, reason)}"
+    return said("by its protocol layer, reason: {reason}", reason=known.get(reason, reason))
 
 
 def fragment_size(max_pdu: int) -> int:

@@ -72,6 +72,7 @@ from dicom_router.dimse.pdu import (
     fragment_header,
     fragment_size,
 )
+from dicom_router.said import Said, cause_of, said
 
 _MAX_PDU = 1 << 14  # bytes; we announce it, and receive nothing but short responses
 _INBOUND_SIZE = 1 << 16
@@ -247,7 +248,9 @@ class Association:
                 text = decode_rejection(self._read(length)).text
                 self._close()
                 raise PeerError(
-                    f"{self._peer} rejected the association: {text}", "rejected", "negotiate"
+                    said("{peer} rejected the association: {why}", peer=self._peer, why=text),
+                    "rejected",
+                    "negotiate",
                 )
             if kind != PduType.ASSOCIATE_AC:
                 raise self._unexpected(kind, length)
@@ -398,14 +401,17 @@ class Association:
             yield
         except _PeerAborted as error:
             self._close()
-            raise self._error(f"aborted the association {error}", stage) from error
+            text = said("{peer} aborted the association {how}", peer=self._peer, how=error)
+            raise PeerError(text, "aborted", stage) from error
         except ConnectionLost as error:
-            text = self._last_words() or f"broke off the association: {error}"
+            text = self._last_words() or said(
+                "{peer} broke off the association: {why}", peer=self._peer, why=error
+            )
             self._close()
-            raise self._error(text, stage) from error
+            raise PeerError(text, "aborted", stage) from error
         except ProtocolError as error:
             self.abort(error.abort_reason)
-            text = f"{self._peer} breaks the DICOM protocol: {error}"
+            text = said("{peer} breaks the DICOM protocol: {why}", peer=self._peer, why=error)
             raise ProtocolError(text, error.abort_reason, stage) from error
         except DeadlineExpired as error:
             text = self._silence(stage)
@@ -413,52 +419,65 @@ class Association:
             raise PeerError(text, "timeout", stage) from error
         except Stopping as error:
             self.abort()
-            raise Stopped(f"stopped in the middle of an exchange with {self._peer}") from error
+            raise Stopped(
+                said("stopped in the middle of an exchange with {peer}", peer=self._peer)
+            ) from error
         except BaseException:
             self.abort()
             raise
 
-    def _error(self, text: str, stage: Stage) -> PeerError:
-        return PeerError(f"{self._peer} {text}", "aborted", stage)
-
-    def _silence(self, stage: Stage) -> str:
+    def _silence(self, stage: Stage) -> Said:
         if stage == "negotiate":
             seconds = self._timeouts.negotiation_seconds
-            return f"{self._peer} did not answer the association request within {seconds:g} s"
+            return said(
+                "{peer} did not answer the association request within {seconds:g} s",
+                peer=self._peer,
+                seconds=seconds,
+            )
         if self._connection.deadline == inf:
             seconds = self._timeouts.stall_seconds
-            return f"{self._peer} stopped taking data for {seconds:g} s"
-        return f"{self._peer} did not respond within {self._timeouts.response_seconds:g} s"
+            return said(
+                "{peer} stopped taking data for {seconds:g} s", peer=self._peer, seconds=seconds
+            )
+        seconds = self._timeouts.response_seconds
+        return said("{peer} did not respond within {seconds:g} s", peer=self._peer, seconds=seconds)
 
-    def _last_words(self) -> str:
+    def _last_words(self) -> Said | None:
         """What the peer said before the connection broke: often an A-ABORT is still there."""
         self._connection.deadline = monotonic()
         try:
             kind, length = self._inbound.header()
             if kind == PduType.ABORT:
-                return f"aborted the association {describe_abort(self._read(length))}"
+                how = describe_abort(self._read(length))
+                return said("{peer} aborted the association {how}", peer=self._peer, how=how)
         except (ConnectionLost, DeadlineExpired, Stopping, ProtocolError):
             pass  # nothing, then: the broken connection itself is the news
-        return ""
+        return None
 
 
 def _connect(peer: PeerAddress, timeouts: RequestorTimeouts) -> socket.socket:
     try:
         return socket.create_connection((peer.host, peer.port), timeouts.connect_seconds)
     except (socket.gaierror, UnicodeError) as error:
-        text = f"the host name of {peer} is not known: is it right, and does DNS work here?"
+        text = said(
+            "the host name of {peer} is not known: is it right, and does DNS work here?", peer=peer
+        )
         raise PeerError(text, "unreachable", "dns") from error
     except ConnectionRefusedError as error:
-        text = f"{peer} refused the connection: is it running, and is the port right?"
+        text = said(
+            "{peer} refused the connection: is it running, and is the port right?", peer=peer
+        )
         raise PeerError(text, "unreachable", "connect") from error
     except TimeoutError as error:
-        text = (
-            f"{peer} did not answer within {timeouts.connect_seconds:g} s: is it switched on, "
-            "and does a firewall let us through?"
+        text = said(
+            "{peer} did not answer within {seconds:g} s: is it switched on, and does a firewall "
+            "let us through?",
+            peer=peer,
+            seconds=timeouts.connect_seconds,
         )
         raise PeerError(text, "timeout", "connect") from error
     except OSError as error:
-        text = f"{peer} cannot be reached: {error.strerror or error}"
+        text = said("{peer} cannot be reached: {why}", peer=peer, why=cause_of(error))
         raise PeerError(text, "unreachable", "connect") from error
 
 
@@ -470,14 +489,19 @@ def _secure(
         connection.secure(tls, peer.host)
     except HandshakeFailed as error:
         connection.close()
-        raise PeerError(f"no TLS connection with {peer}: {error}", "unreachable", "tls") from error
+        text = said("no TLS connection with {peer}: {why}", peer=peer, why=error)
+        raise PeerError(text, "unreachable", "tls") from error
     except DeadlineExpired as error:
         connection.close()
-        text = f"{peer} did not finish the TLS handshake: does it speak TLS on this port?"
+        text = said(
+            "{peer} did not finish the TLS handshake: does it speak TLS on this port?", peer=peer
+        )
         raise PeerError(text, "timeout", "tls") from error
     except Stopping as error:
         connection.close()
-        raise Stopped(f"stopped before the TLS handshake with {peer} was over") from error
+        raise Stopped(
+            said("stopped before the TLS handshake with {peer} was over", peer=peer)
+        ) from error
 
 
 def _read_exactly(descriptor: int, view: memoryview, offset: int) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError
+from dicom_router.said import said
 
 _LOCK = 7_203_104  # an arbitrary number that means "migrating" among PostgreSQL's advisory locks
 
@@ -32,8 +33,12 @@ def require_current(database: Database) -> None:
     wanted = ScriptDirectory.from_config(configuration()).get_current_head()
     if found != wanted:
         raise ConfigurationError(
-            f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: "
-            "run `python -m dicom_router.migrations`"
+            said(
+                "The database's schema is at {found}, this version needs {wanted}: run `python "
+                "-m dicom_router.migrations`",
+                found=found or said("nothing"),
+                wanted=wanted,
+            )
         )
 
 

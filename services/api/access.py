@@ -23,6 +23,7 @@ from dicom_router.archive import Archive
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.models import ApiToken, UserSession
+from dicom_router.said import Said, said
 from dicom_router.settings import Settings
 from services.api.actions import Action
 from services.api.actor import BOOTSTRAP, Actor, Kind, Principal, Role
@@ -40,7 +41,7 @@ TOKEN_FILE = ".api-token"  # noqa: S105 - a file's name
 TOKEN_PREFIX = "drt_"  # noqa: S105 - how an API token begins, so that scanners for secrets find it
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_SIGN_IN = "Send `Authorization: Bearer <token>`, or sign in at /."
+_SIGN_IN = said("Send `Authorization: Bearer <token>`, or sign in at /.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,10 @@ class Access:
         if request.method not in _SAFE_METHODS and not _from_our_page(request):
             raise Problem(
                 403,
-                "A change by cookie must come from the router's own page (Origin); "
-                "use a bearer token elsewhere.",
+                said(
+                    "A change by cookie must come from the router's own page (Origin); use a "
+                    "bearer token elsewhere."
+                ),
             )
 
     def sign_in_with_token(self, token: str, actor: Actor) -> SignedIn:
@@ -112,7 +115,7 @@ class Access:
         self._require_not_locked_out(actor.address)  # by those that were compared meanwhile
         if row is None or not good:
             self._lockout.failed(actor.address)
-            raise not_signed_in("Name or password is wrong, or the user is disabled.")
+            raise not_signed_in(said("Name or password is wrong, or the user is disabled."))
         return self._open(
             Principal(name, Role(row.role), Kind.USER, name), actor, row.password_hash
         )
@@ -124,7 +127,7 @@ class Access:
             row = queries.user(session, name)
         if row is None or not self.passwords.matches(password, row.password_hash):
             self._lockout.failed(address)
-            raise Problem.field("current", "this is not the present password")
+            raise Problem.field("current", said("this is not the present password"))
         return row.password_hash
 
     def prune(self) -> None:
@@ -141,9 +144,14 @@ class Access:
             actor.action = actor.action or Action.TOKEN_REFUSED
             self._lockout.failed(actor.address)
             if row is None:
-                raise not_signed_in("This token is not known (any more).")
+                raise not_signed_in(said("This token is not known (any more)."))
             actor.about = row.name
-            raise not_signed_in(f"This token expired on {row.expires_at:%Y-%m-%d %H:%M} UTC.")
+            raise not_signed_in(
+                said(
+                    "This token expired on {expires_at:%Y-%m-%d %H:%M} UTC.",
+                    expires_at=row.expires_at,
+                )
+            )
         if row.last_used_at is None or row.last_used_at <= now - _USE_NOTED_EVERY:
             with self._database.write() as session:
                 before = now - _USE_NOTED_EVERY
@@ -164,7 +172,7 @@ class Access:
             actor.principal = Principal(cookie.name, Role.VIEWER, Kind.UNKNOWN)
             return
         if principal is None:
-            raise not_signed_in(f"This session was ended. {_SIGN_IN}")
+            raise not_signed_in(said("This session was ended. {then}", then=_SIGN_IN))
         actor.principal = principal
 
     def _open(self, principal: Principal, actor: Actor, password_hash: str = "") -> SignedIn:
@@ -176,12 +184,12 @@ class Access:
             if principal.kind is Kind.USER:
                 row = queries.user(session, principal.name)
                 if row is None or row.disabled or row.password_hash != password_hash:
-                    raise not_signed_in("Name or password is wrong, or the user is disabled.")
+                    raise not_signed_in(said("Name or password is wrong, or the user is disabled."))
                 queries.signed_in(session, principal.name, now)
             if principal.kind is Kind.TOKEN:
                 token = queries.token(session, principal.subject)
                 if token is None:
-                    raise not_signed_in("This token is not known (any more).")
+                    raise not_signed_in(said("This token is not known (any more)."))
                 until = min(until, token.expires_at or until)
             queries.open_session(
                 session,
@@ -212,14 +220,18 @@ class Access:
         if seconds := self._lockout.seconds_left(address):
             raise Problem(
                 429,
-                f"Too many wrong tokens or passwords came from {address}: none is looked at for "
-                f"{seconds} s.",
+                said(
+                    "Too many wrong tokens or passwords came from {address}: none is looked at for "
+                    "{seconds} s.",
+                    address=address,
+                    seconds=seconds,
+                ),
                 headers={"Retry-After": str(seconds)},
             )
 
     def _signed(self, cookie: _Cookie) -> str:
-        said = [cookie.session, cookie.name, int(cookie.until.timestamp())]
-        text = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+        told = [cookie.session, cookie.name, int(cookie.until.timestamp())]
+        text = base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
         return f"{text}.{self._signature(text)}"
 
     def _read(self, value: str) -> _Cookie | None:
@@ -250,7 +262,7 @@ def hash_of(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def not_signed_in(detail: str) -> Problem:
+def not_signed_in(detail: Said) -> Problem:
     """The answer to somebody unknown."""
     return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="dicom-router"'})
 
@@ -284,9 +296,11 @@ def ensure_token(settings: Settings, archive: Archive) -> tuple[str, bool]:
 
 def require_our_page(request: Request) -> None:
     """A `Problem` 403 if a browser says that another page sent this; what is no browser may."""
-    said = request.headers.get("sec-fetch-site") or request.headers.get("origin")
-    if said is not None and not _from_our_page(request):
-        raise Problem(403, "One signs in on the router's own page, or with no browser at all.")
+    page = request.headers.get("sec-fetch-site") or request.headers.get("origin")
+    if page is not None and not _from_our_page(request):
+        raise Problem(
+            403, said("One signs in on the router's own page, or with no browser at all.")
+        )
 
 
 def _of_session(session: Session, session_id: str, now: datetime) -> Principal | None:

@@ -10,7 +10,7 @@ import json
 import socket
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from dicom_router.errors import Unavailable
 from dicom_router.log import Log, get_logger
+from dicom_router.said import said
 from services.api.schemas import Check, CheckStatus
 
 LOOK_EVERY_SECONDS = 15.0
@@ -98,7 +99,7 @@ class Alarms:
 class Heartbeat:
     """Calls a URL as long as there is no reason not to: who watches it notices when none comes."""
 
-    def __init__(self, url: str, not_ready: Callable[[], list[str]]) -> None:
+    def __init__(self, url: str, not_ready: Callable[[], Sequence[str]]) -> None:
         self._url, self._not_ready = url, not_ready
 
     def beat(self) -> None:
@@ -134,7 +135,11 @@ def call(setting: str, request: Request) -> None:
             answer.read(1)
     except HTTPError as error:
         with error:
-            raise Unavailable(f"{setting} answered {error.code}") from None
+            raise Unavailable(
+                said("{setting} answered {code}", setting=setting, code=error.code)
+            ) from None
     except (OSError, HTTPException) as error:
         reason = type(getattr(error, "reason", error)).__name__
-        raise Unavailable(f"{setting} can't be reached ({reason})") from None
+        raise Unavailable(
+            said("{setting} can't be reached ({reason})", setting=setting, reason=reason)
+        ) from None

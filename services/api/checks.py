@@ -1,4 +1,8 @@
-"""Whether all is well: for orchestrators (ready, or why not) and for people (what to do)."""
+"""Whether all is well: for orchestrators (ready, or why not) and for people (what to do).
+
+Every sentence is made by `said` and has its Portuguese in `portuguese.py`; what a check is called
+there is the title's. A test holds that none is missing.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -9,6 +13,7 @@ from dicom_router.data_folder import learn
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.ledger import enabled_destinations, enabled_routes
 from dicom_router.migrations import require_current
+from dicom_router.said import Said, as_said, cause_of, joined, said
 from dicom_router.tls import TlsFiles, is_good_until
 from services.api.context import Context
 from services.api.disk import hours_to_full, least_free_bytes
@@ -22,15 +27,15 @@ _GIBIBYTE = 1 << 30
 _FULL_SOON_HOURS = 24
 _EXPIRES_SOON = timedelta(days=30)
 _TAKEN_UP = {
-    "dicom-tls": "it is used from the next connection on",
-    "http-tls": "then restart the api",
+    "dicom-tls": said("it is used from the next connection on"),
+    "http-tls": said("then restart the api"),
 }
 
 
-def not_ready(context: Context) -> list[str]:
+def not_ready(context: Context) -> list[Said]:
     """Why work can't be done now; empty when it can."""
     reasons = [_database_trouble(context), _broker_trouble(context)]
-    reasons += [check() for check in context.ready_checks]
+    reasons += [as_said(why) for check in context.ready_checks if (why := check())]
     return [reason for reason in reasons if reason]
 
 
@@ -43,38 +48,42 @@ def diagnose(context: Context) -> list[Check]:
     return found
 
 
-def _database_trouble(context: Context) -> str | None:
+def _database_trouble(context: Context) -> Said | None:
     try:
         require_current(context.database)
     except (Unavailable, ConfigurationError) as error:
-        return str(error)
+        return as_said(error)
     return None
 
 
-def _broker_trouble(context: Context) -> str | None:
-    return None if context.bus.connected else "The message broker can't be reached"
+def _broker_trouble(context: Context) -> Said | None:
+    return None if context.bus.connected else said("The message broker can't be reached")
 
 
 def _database(context: Context) -> Check:
     trouble = _database_trouble(context)
     return _check(
         "database",
-        "Database",
+        said("Database"),
         trouble,
-        "It answers, and its schema is this version's",
-        "See that the database runs and that ROUTER_DATABASE_URL is right; images are received and "
-        "kept meanwhile. For another schema: python -m dicom_router.migrations",
+        said("It answers, and its schema is this version's"),
+        said(
+            "See that the database runs and that ROUTER_DATABASE_URL is right; images are received "
+            "and kept meanwhile. For another schema: python -m dicom_router.migrations"
+        ),
     )
 
 
 def _broker(context: Context) -> Check:
     return _check(
         "broker",
-        "Message broker",
+        said("Message broker"),
         _broker_trouble(context),
-        "It is connected",
-        "See that RabbitMQ runs and that ROUTER_AMQP_URL is right; images are received and kept "
-        "meanwhile",
+        said("It is connected"),
+        said(
+            "See that RabbitMQ runs and that ROUTER_AMQP_URL is right; images are received and "
+            "kept meanwhile"
+        ),
     )
 
 
@@ -85,15 +94,18 @@ def _data_folder(context: Context) -> Check:
             learn(context.archive, context.database)
         context.archive.require()
     except WrongFolder as error:
-        trouble = str(error)
+        trouble = as_said(error)
     return _check(
         "data-folder",
-        "Data folder",
+        said("Data folder"),
         trouble,
-        "It is the database's",
-        f"Mount the right disk at {context.archive.root}: images are refused (A700) and nothing is "
-        "deleted or given up meanwhile. Only if that disk is gone for good: "
-        "GET /api/v1/data-folder, then POST /api/v1/data-folder/adopt",
+        said("It is the database's"),
+        said(
+            "Mount the right disk at {path}: images are refused (A700) and nothing is deleted or "
+            "given up meanwhile. Only if that disk is gone for good: go on with the folder that is "
+            "there, in the dashboard or by POST /api/v1/data-folder/adopt",
+            path=context.archive.root,
+        ),
     )
 
 
@@ -103,10 +115,12 @@ def _disk(context: Context) -> Check:
     except OSError as error:
         return Check(
             id="disk",
-            title="Disk",
+            title=said("Disk"),
             status=CheckStatus.FAIL,
-            detail=f"The data folder can't be read: {error.strerror}",
-            fix=f"See that {context.archive.root} exists and belongs to the router's user",
+            detail=said("The data folder can't be read: {why}", why=cause_of(error)),
+            fix=said(
+                "See that {path} exists and belongs to the router's user", path=context.archive.root
+            ),
         )
     least = least_free_bytes(space, context.settings)
     short, close = space.free < least, space.free < 2 * least
@@ -115,14 +129,24 @@ def _disk(context: Context) -> Check:
         hours = hours_to_full(space, least, context.disk.use().growth_per_hour)
     soon = hours is not None and hours < _FULL_SOON_HOURS
     status = CheckStatus.FAIL if short else CheckStatus.WARN if close or soon else CheckStatus.OK
-    forecast = f"; full in {hours:.0f} hours at the rate of the last day" if soon else ""
+    detail = [
+        said(
+            "{free:.1f} of {total:.1f} GiB are free",
+            free=space.free / _GIBIBYTE,
+            total=space.total / _GIBIBYTE,
+        )
+    ]
+    if short:
+        detail.append(said("images are refused (A700)"))
+    elif soon:
+        detail.append(said("full in {hours:.0f} hours at the rate of the last day", hours=hours))
+    well = status == CheckStatus.OK
     return Check(
         id="disk",
-        title="Disk",
+        title=said("Disk"),
         status=status,
-        detail=f"{space.free / _GIBIBYTE:.1f} of {space.total / _GIBIBYTE:.1f} GiB are free"
-        + ("; images are refused (A700)" if short else forecast),
-        fix="" if status == CheckStatus.OK else "Make room, or shorten ROUTER_RETENTION_HOURS",
+        detail=joined("; ", detail),
+        fix=said("") if well else said("Make room, or shorten ROUTER_RETENTION_HOURS"),
     )
 
 
@@ -131,14 +155,16 @@ def _certificates(context: Context) -> list[Check]:
     found, settings = [], context.settings
     dicom = context.tls_files
     if dicom.certificate or dicom.authorities:
-        found.append(_certificate(context, "dicom-tls", "Certificates of DICOM over TLS", dicom))
+        found.append(
+            _certificate(context, "dicom-tls", said("Certificates of DICOM over TLS"), dicom)
+        )
     if settings.http_tls_cert:
         files = TlsFiles(settings.http_tls_cert, settings.http_tls_key, None, "ROUTER_HTTP_TLS")
-        found.append(_certificate(context, "http-tls", "Certificate of HTTPS", files))
+        found.append(_certificate(context, "http-tls", said("Certificate of HTTPS"), files))
     return found
 
 
-def _certificate(context: Context, name: str, title: str, files: TlsFiles) -> Check:
+def _certificate(context: Context, name: str, title: Said, files: TlsFiles) -> Check:
     try:
         end, path = is_good_until(files)
     except ConfigurationError as error:
@@ -146,9 +172,11 @@ def _certificate(context: Context, name: str, title: str, files: TlsFiles) -> Ch
             id=name,
             title=title,
             status=CheckStatus.FAIL,
-            detail=str(error),
-            fix="Put files in place that go together and that the router's user may read; what was "
-            "loaded before is used until then, but not after a restart",
+            detail=as_said(error),
+            fix=said(
+                "Put files in place that go together and that the router's user may read; what was "
+                "loaded before is used until then, but not after a restart"
+            ),
         )
     left = end - context.clock()
     soon, over = left < _EXPIRES_SOON, left <= timedelta(0)
@@ -156,8 +184,14 @@ def _certificate(context: Context, name: str, title: str, files: TlsFiles) -> Ch
         id=name,
         title=title,
         status=CheckStatus.FAIL if over else CheckStatus.WARN if soon else CheckStatus.OK,
-        detail=f"{path} {'expired' if over else 'is good until'} {end:%Y-%m-%d %H:%M} UTC",
-        fix=f"Put a new certificate in the place of {path}; {_TAKEN_UP[name]}" if soon else "",
+        detail=said("{path} expired {end:%Y-%m-%d %H:%M} UTC", path=path, end=end)
+        if over
+        else said("{path} is good until {end:%Y-%m-%d %H:%M} UTC", path=path, end=end),
+        fix=said(
+            "Put a new certificate in the place of {path}; {then}", path=path, then=_TAKEN_UP[name]
+        )
+        if soon
+        else said(""),
     )
 
 
@@ -170,18 +204,26 @@ def _destinations(context: Context) -> list[Check]:
     return [
         _check(
             "destinations",
-            "Destinations",
+            said("Destinations"),
             None if known else NO_DESTINATION,
-            f"{len(known)} known",
-            f"Either {HOW_TO_SET_ONE}",
+            said("{count} known", count=len(known)),
+            said("Either {how}", how=HOW_TO_SET_ONE),
         ),
         _check(
             "destinations-up",
-            "Destinations take images",
-            f"Down: {names}; {waiting} deliveries wait and go out by themselves" if down else None,
-            "None is known to be down",
-            "See that it runs and lets the router in; POST /api/v1/destinations/{name}/echo says "
-            "how far the router gets",
+            said("Destinations take images"),
+            said(
+                "Down: {names}; {waiting} deliveries wait and go out by themselves",
+                names=names,
+                waiting=waiting,
+            )
+            if down
+            else None,
+            said("None is known to be down"),
+            said(
+                "See that it runs and lets the router in; the echo to the destination (or POST "
+                "/api/v1/destinations/NAME/echo) says how far the router gets"
+            ),
         ),
     ]
 
@@ -191,15 +233,17 @@ def _routes(context: Context) -> Check:
         usable = set(enabled_destinations(session))
         known = enabled_routes(session)
     lost = {each.name: sorted(set(each.destinations) - usable) for each in known}
-    said = [f"{name} ({', '.join(names)})" for name, names in lost.items() if names]
+    routes = ", ".join(f"{name} ({', '.join(names)})" for name, names in lost.items() if names)
     return _check(
         "routes",
-        "Routes lead to destinations",
-        f"These name destinations that are disabled or not there: {', '.join(said)}"
-        if said
+        said("Routes lead to destinations"),
+        said("These name destinations that are disabled or not there: {routes}", routes=routes)
+        if routes
         else None,
-        f"{len(known)} are followed" if known else "None: studies go to every enabled destination",
-        "Enable the destination, or take it out of the route: PUT /api/v1/routes/{name}",
+        said("{count} are followed", count=len(known))
+        if known
+        else said("None: studies go to every enabled destination"),
+        said("Enable the destination, or take it out of the route"),
     )
 
 
@@ -208,10 +252,13 @@ def _attention(context: Context) -> Check:
         count = studies.count_needing_attention(session)
     return _check(
         "attention",
-        "Studies that need attention",
-        f"{count} studies need a person to look at them" if count else None,
-        "There are none",
-        "GET /api/v1/studies?needs_attention=true lists them; `attention` of each says why",
+        said("Studies that need attention"),
+        said("{count} studies need a person to look at them", count=count) if count else None,
+        said("There are none"),
+        said(
+            "The list of studies, filtered (GET /api/v1/studies?needs_attention=true), has them; "
+            "each says why"
+        ),
     )
 
 
@@ -228,22 +275,28 @@ def _queues(context: Context) -> list[Check]:
     return [
         Check(
             id="queues",
-            title="Queues are consumed",
+            title=said("Queues are consumed"),
             status=CheckStatus.FAIL if waiting else CheckStatus.WARN if idle else CheckStatus.OK,
-            detail=f"Nobody consumes {names}; {waiting} messages wait"
+            detail=said(
+                "Nobody consumes {names}; {waiting} messages wait", names=names, waiting=waiting
+            )
             if idle
-            else f"{len(found)} queues, each with a consumer",
-            fix="Start the service that the queue's name begins with; nothing is lost meanwhile"
+            else said("{count} queues, each with a consumer", count=len(found)),
+            fix=said(
+                "Start the service that the queue's name begins with; nothing is lost meanwhile"
+            )
             if idle
-            else "",
+            else said(""),
         ),
         _check(
             "dead-letters",
-            "Dead letters",
-            f"There are some in {', '.join(dead)}" if dead else None,
-            "There are none",
-            "GET /api/v1/queues/{name}/dlq says why; mend that, then "
-            "POST /api/v1/queues/{name}/dlq/replay",
+            said("Dead letters"),
+            said("There are some in {queues}", queues=", ".join(dead)) if dead else None,
+            said("There are none"),
+            said(
+                "The page of queues (or GET /api/v1/queues/NAME/dlq) says why; mend that, then "
+                "replay them"
+            ),
         ),
     ]
 
@@ -257,7 +310,7 @@ _WARNINGS = {
 }  # nothing is lost by these
 
 
-def _check(name: str, title: str, trouble: str | None, well: str, fix: str) -> Check:
+def _check(name: str, title: Said, trouble: Said | None, well: Said, fix: Said) -> Check:
     status = CheckStatus.OK
     if trouble:
         status = CheckStatus.WARN if name in _WARNINGS else CheckStatus.FAIL
@@ -266,5 +319,5 @@ def _check(name: str, title: str, trouble: str | None, well: str, fix: str) -> C
         title=title,
         status=status,
         detail=trouble or well,
-        fix=fix if trouble else "",
+        fix=fix if trouble else said(""),
     )

@@ -19,6 +19,7 @@ from dicom_router.errors import Unavailable
 from dicom_router.events import Payload, message
 from dicom_router.ledger import SEEN_WITHIN_SECONDS
 from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.said import said
 from dicom_router.settings import Settings
 from dicom_router.tls import TlsFiles
 from services.api.access import COOKIE, Access, not_signed_in
@@ -139,7 +140,7 @@ async def _acting(
     name: str = request.scope["route"].name
     actor.action = ACTIONS.get(name, name)
     if actor.action is not None and api.trail.is_full:
-        raise Unavailable("The audit trail can't be written now, so nothing is shown or done")
+        raise Unavailable(said("The audit trail can't be written now, so nothing is shown or done"))
     parameters = {key: segment(str(value)) for key, value in request.path_params.items()}
     actor.study_uid = parameters.pop("study_uid", None)
     actor.about = ", ".join(parameters.values())
@@ -156,10 +157,16 @@ def needs(role: Role) -> Callable[..., Coroutine[Any, Any, Actor]]:
     async def actor(found: Anyone) -> Actor:
         principal = found.principal
         if principal is None:
-            raise not_signed_in("Send `Authorization: Bearer <token>`, or sign in at /.")
+            raise not_signed_in(said("Send `Authorization: Bearer <token>`, or sign in at /."))
         if not principal.role.covers(role):
             raise Problem(
-                403, f"This needs the role {role}; {principal.name} has {principal.role}."
+                403,
+                said(
+                    "This needs the role {needed}; {name} has {role}.",
+                    needed=role,
+                    name=principal.name,
+                    role=principal.role,
+                ),
             )
         return found
 

@@ -13,6 +13,7 @@ from dicom_router.dimse import (
     StopSignal,
 )
 from dicom_router.errors import ConfigurationError
+from dicom_router.said import Said, as_said, said
 from dicom_router.tls import TlsFiles, client_context
 from services.api.schemas import EchoResult, EchoStage
 
@@ -33,22 +34,28 @@ def echo(peer: PeerAddress, *, tls: TlsFiles | None, stopping: StopSignal) -> Ec
             status = association.echo()
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
     except ConfigurationError as error:
-        return _failed(EchoStage.TLS, str(error))
+        return _failed(EchoStage.TLS, as_said(error))
     except PeerError as error:
-        return _failed(EchoStage(error.stage), str(error))
+        return _failed(EchoStage(error.stage), as_said(error))
     except ContextNotAccepted:
         return _failed(
             EchoStage.NEGOTIATE,
-            f"{peer} takes the association but does not do C-ECHO (Verification)",
+            said("{peer} takes the association but does not do C-ECHO (Verification)", peer=peer),
         )
     except Stopped as error:
-        return _failed(EchoStage.CONNECT, str(error))
+        return _failed(EchoStage.CONNECT, as_said(error))
     if status != 0:
-        return _failed(EchoStage.ECHO, f"{peer} answered with the status 0x{status:04X}")
+        return _failed(
+            EchoStage.ECHO,
+            said("{peer} answered with the status 0x{status:04X}", peer=peer, status=status),
+        )
     return EchoResult(
-        ok=True, stage=EchoStage.ECHO, latency_ms=milliseconds, detail=f"{peer} answered"
+        ok=True,
+        stage=EchoStage.ECHO,
+        latency_ms=milliseconds,
+        detail=said("{peer} answered", peer=peer),
     )
 
 
-def _failed(stage: EchoStage, detail: str) -> EchoResult:
+def _failed(stage: EchoStage, detail: Said) -> EchoResult:
     return EchoResult(ok=False, stage=stage, latency_ms=None, detail=detail)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dicom_router.database import Database
 from dicom_router.errors import Unavailable
+from dicom_router.said import said
 from services.api.problems import Problem, unavailable
 from services.api.queries import idempotency as queries
 
@@ -46,7 +47,7 @@ class Idempotency:
 
     async def _once(self, given: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not re.fullmatch(r"[\x21-\x7e]{1,255}", given):
-            raise Problem.field(HEADER, "it has 1 to 255 printable characters without spaces")
+            raise Problem.field(HEADER, said("it has 1 to 255 printable characters without spaces"))
         body = await Request(scope, receive).body()
         actor = scope["state"]["actor"]
         key = _digest(actor.name.encode(), scope["path"].encode(), given.encode())
@@ -69,11 +70,13 @@ class Idempotency:
             if earlier is None:
                 return None
             if earlier.fingerprint != fingerprint:
-                raise Problem.field(HEADER, "it came with another request before: use a new one")
+                raise Problem.field(
+                    HEADER, said("it came with another request before: use a new one")
+                )
             if earlier.status is None:
                 raise Problem(
                     409,
-                    "The same request is being carried out: ask again in a moment.",
+                    said("The same request is being carried out: ask again in a moment."),
                     headers={"Retry-After": "2"},
                 )
             headers = {"Idempotent-Replayed": "true"}

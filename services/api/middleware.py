@@ -16,8 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dicom_router.errors import Unavailable
 from dicom_router.log import Log, get_logger
+from dicom_router.said import said
 from services.api.access import Access
 from services.api.actor import Actor
+from services.api.languages import language, preferred
 from services.api.problems import Problem, unavailable
 from services.api.rates import PER_SECOND, Rates
 
@@ -25,7 +27,7 @@ API = "/api/v1"
 SESSION = f"{API}/session"
 MOST_BODY_BYTES = 1 << 20
 _LOOKS_AT_ONCE = 16
-_TOO_LARGE = f"A body has at most {MOST_BODY_BYTES} bytes."
+_TOO_LARGE = said("A body has at most {count} bytes.", count=MOST_BODY_BYTES)
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -39,7 +41,7 @@ log = get_logger()
 
 
 class RequestContext:
-    """Gives each request an id, which its log lines and its answer carry, and strict headers.
+    """Gives each request a language, an id that its log lines and its answer carry, strict headers.
 
     What nobody expected is logged with its traceback and answered with a problem document.
     """
@@ -51,8 +53,10 @@ class RequestContext:
         """Handle one request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        request_id = _request_id(Headers(scope=scope))
+        given = Headers(scope=scope)
+        request_id = _request_id(given)
         scope.setdefault("state", {})["request_id"] = request_id
+        language.set(preferred(given.get("accept-language", "")))
         started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -61,6 +65,7 @@ class RequestContext:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
+                headers.add_vary_header("Accept-Language")
                 for name, value in _headers(scope).items():
                     headers.setdefault(name, value)
             await send(message)
@@ -72,7 +77,12 @@ class RequestContext:
                 if started:
                     raise
                 log.exception(Log.REQUEST_FAILED, method=scope["method"], path=scope["path"])
-                problem = Problem(500, f"The log says more: look for request {request_id}.")
+                problem = Problem(
+                    500,
+                    said(
+                        "The log says more: look for request {request_id}.", request_id=request_id
+                    ),
+                )
                 await problem.response(scope)(scope, receive, send_with_headers)
 
 
@@ -127,8 +137,13 @@ class Authentication:
         if seconds := self._rates.wait_seconds(actor.name):
             raise Problem(
                 429,
-                f"{actor.name} asks more than {PER_SECOND:g} times a second: wait {seconds} s; "
-                "the event stream tells what is new without asking.",
+                said(
+                    "{name} asks more than {per_second:g} times a second: wait {seconds} s; the "
+                    "event stream tells what is new without asking.",
+                    name=actor.name,
+                    per_second=PER_SECOND,
+                    seconds=seconds,
+                ),
                 headers={"Retry-After": str(seconds)},
             )
 
@@ -149,7 +164,7 @@ def _raw_path(scope: Scope) -> str:
 def _refuse_nul(scope: Scope) -> None:
     sent = _raw_path(scope) + scope.get("query_string", b"").decode("latin-1")
     if "%00" in sent or "\0" in sent:
-        raise Problem(422, "A path or a query can't contain NUL (%00).")
+        raise Problem(422, said("A path or a query can't contain NUL (%00)."))
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

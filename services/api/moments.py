@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from dicom_router.said import said
 from services.api.problems import Problem
 
 _LONGEST_DATE = len("2026-01-22")
@@ -38,5 +39,6 @@ def _moment(name: str, given: str | None, ahead: timedelta) -> datetime | None:
         return found.astimezone(UTC)
     except (OverflowError, ValueError, OSError):
         raise Problem.field(
-            name, "it is a date (2026-01-22) or a time (2026-01-22T14:15:30Z), not too far away"
+            name,
+            said("it is a date (2026-01-22) or a time (2026-01-22T14:15:30Z), not too far away"),
         ) from None

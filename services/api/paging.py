@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from dicom_router.said import Said, said
 from services.api.problems import Problem
 
 _Row = TypeVar("_Row")
@@ -34,15 +35,15 @@ def parse_cursor(text: str | None, sort: str) -> Cursor | None:
         found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         given, key, identity = found
     except (binascii.Error, ValueError, TypeError, RecursionError):
-        raise _bad("it is none that this API gave out") from None
+        raise _bad(said("it is none that this API gave out")) from None
     if (
         not isinstance(key, str | int)
         or not isinstance(identity, str)
         or "\0" in f"{key}{identity}"
     ):
-        raise _bad("it is none that this API gave out")
+        raise _bad(said("it is none that this API gave out"))
     if given != sort:
-        raise _bad(f"it belongs to another order than {sort!r}")
+        raise _bad(said("it belongs to another order than {sort!r}", sort=sort))
     return Cursor(sort, key, identity)
 
 
@@ -53,5 +54,7 @@ def next_cursor(
     return str(cursor_of(rows[limit - 1])) if len(rows) > limit else None
 
 
-def _bad(why: str) -> Problem:
-    return Problem.field("cursor", f"{why}; use `next` of the page before, with the same filters")
+def _bad(why: Said) -> Problem:
+    return Problem.field(
+        "cursor", said("{why}; use `next` of the page before, with the same filters", why=why)
+    )

@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from dicom_router.errors import Unavailable
+from dicom_router.said import Said, said
 
 SHORTEST, LONGEST = 12, 256
 _LEAST_CHARACTERS = 5  # different ones
@@ -45,7 +46,7 @@ class Passwords:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         if not self._in_hand.acquire(blocking=False):
-            raise Unavailable("Too many passwords are being checked at once")
+            raise Unavailable(said("Too many passwords are being checked at once"))
         try:
             with self._at_work:
                 yield
@@ -53,15 +54,18 @@ class Passwords:
             self._in_hand.release()
 
 
-def trouble_with(password: str, name: str) -> str | None:
+def trouble_with(password: str, name: str) -> Said | None:
     """Why a password is not good enough; None if it is. Its length counts, not its characters."""
     normal = _normal(password)
     if len(normal) < SHORTEST:
-        return f"it needs {SHORTEST} characters or more; a few words are easier to remember"
+        return said(
+            "it needs {count} characters or more; a few words are easier to remember",
+            count=SHORTEST,
+        )
     if len(set(normal)) < _LEAST_CHARACTERS:
-        return f"it needs {_LEAST_CHARACTERS} different characters or more"
+        return said("it needs {count} different characters or more", count=_LEAST_CHARACTERS)
     if name and normal.casefold().replace(name.casefold(), "") != normal.casefold():
-        return "it must not contain the user's name"
+        return said("it must not contain the user's name")
     return None
 
 

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details: each names the field, if there is one, and the remedy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,22 +11,51 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from dicom_router.errors import Unavailable
+from dicom_router.said import Said, as_said, joined, said
 from services.api.schemas import FieldError, ProblemDetails
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "5"
 _TITLES = {
-    400: "The request can't be understood",
-    401: "Not signed in",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    409: "This is not possible as things are",
-    413: "The request is too large",
-    422: "A value is not allowed",
-    429: "Too many requests",
-    500: "Something went wrong here",
-    503: "Not available now",
+    400: said("The request can't be understood"),
+    401: said("Not signed in"),
+    403: said("Not allowed"),
+    404: said("Not found"),
+    405: said("Method not allowed"),
+    409: said("This is not possible as things are"),
+    413: said("The request is too large"),
+    422: said("A value is not allowed"),
+    429: said("Too many requests"),
+    500: said("Something went wrong here"),
+    503: said("Not available now"),
+}
+# What people meet in forms, by pydantic's type of the error, from its context.
+_NOT_ALLOWED: dict[str, Callable[[Mapping[str, Any]], Said]] = {
+    "missing": lambda _: said("Field required"),
+    "extra_forbidden": lambda _: said("Extra inputs are not permitted"),
+    "greater_than_equal": lambda of: said(
+        "Input should be greater than or equal to {least}", least=of["ge"]
+    ),
+    "less_than_equal": lambda of: said(
+        "Input should be less than or equal to {most}", most=of["le"]
+    ),
+    "string_too_short": lambda of: said(
+        "String should have at least {count} character(s)", count=of["min_length"]
+    ),
+    "string_too_long": lambda of: said(
+        "String should have at most {count} character(s)", count=of["max_length"]
+    ),
+    "string_pattern_mismatch": lambda of: said(
+        "String should match pattern '{pattern}'", pattern=of["pattern"]
+    ),
+    "int_parsing": lambda _: said("Input should be a whole number"),
+    "int_type": lambda _: said("Input should be a whole number"),
+    "float_parsing": lambda _: said("Input should be a number"),
+    "float_type": lambda _: said("Input should be a number"),
+    "too_short": lambda of: said("It should have at least {count} item(s)", count=of["min_length"]),
+    "too_long": lambda of: said("It should have at most {count} item(s)", count=of["max_length"]),
+    "enum": lambda of: said("Input should be {expected}", expected=of["expected"]),
+    "literal_error": lambda of: said("Input should be {expected}", expected=of["expected"]),
 }
 
 
@@ -36,7 +65,7 @@ class Problem(Exception):
     def __init__(
         self,
         status: int,
-        detail: str,
+        detail: Said,
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
@@ -47,15 +76,19 @@ class Problem(Exception):
         self.headers, self.more = dict(headers or {}), more
 
     @classmethod
-    def field(cls, name: str, message: str) -> "Problem":
+    def field(cls, name: str, message: Said) -> "Problem":
         """A value that is not allowed, and the parameter or property it is in."""
-        return cls(422, f"{name}: {message}", errors=[FieldError(field=name, message=message)])
+        return cls(
+            422,
+            said("{name}: {message}", name=name, message=message),
+            errors=[FieldError(field=name, message=message)],
+        )
 
     def response(self, scope: Scope) -> Response:
         """The answer to the request that `scope` belongs to."""
         body = ProblemDetails(
             type=f"urn:dicomrouter:problem:{self.status}",
-            title=_TITLES.get(self.status, "The request failed"),
+            title=_TITLES.get(self.status, said("The request failed")),
             status=self.status,
             detail=self.detail,
             errors=self.errors,
@@ -80,18 +113,21 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
-    errors = [FieldError(field=_field(e["loc"]), message=str(e["msg"])) for e in error.errors()]
-    detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
+    errors = [FieldError(field=_field(e["loc"]), message=_message(e)) for e in error.errors()]
+    told = [said("{name}: {message}", name=e.field, message=e.message) for e in errors]
+    detail = joined("; ", told)
     return Problem(422, detail, errors=errors).response(request.scope)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    detail = str(error.detail)
+    detail = as_said(error.detail)
     if error.status_code == 404:
-        detail = "There is nothing at this path; /api/docs lists what there is."
+        detail = said("There is nothing at this path; /api/docs lists what there is.")
     elif error.status_code == 405:
-        detail = f"{request.method} is not possible here; the header Allow says what is."
+        detail = said(
+            "{method} is not possible here; the header Allow says what is.", method=request.method
+        )
     return Problem(error.status_code, detail, headers=error.headers).response(request.scope)
 
 
@@ -102,7 +138,13 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 def unavailable(error: Exception) -> Problem:
     """The answer while something that is needed is away."""
     headers = {"Retry-After": _RETRY_AFTER_SECONDS}
-    return Problem(503, f"{error}; try again soon.", headers=headers)
+    return Problem(503, said("{why}; try again soon.", why=error), headers=headers)
+
+
+def _message(found: Mapping[str, Any]) -> Said:
+    """Why a value is not allowed, in the words that pydantic has for it."""
+    tell = _NOT_ALLOWED.get(found["type"])
+    return tell(found.get("ctx", {})) if tell else as_said(found["msg"])
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from dicom_router.events import SenderChanged
 from dicom_router.log import Log, get_logger
+from dicom_router.said import said
 from services.api.context import Change
 from services.api.problems import Problem
 from services.api.queries import senders as queries
@@ -24,7 +25,9 @@ def register(change: Change, given: NewSender) -> list[str]:
     """Register a sender; the names of those that were registered with it."""
     lock(change.session, CONFIGURATION)
     if queries.sender(change.session, given.name) is not None:
-        raise Problem(409, f"There is a sender {given.name!r} already; PUT changes it.")
+        raise Problem(
+            409, said("There is a sender {name!r} already; PUT changes it.", name=given.name)
+        )
     others: dict[str, str] = {}
     if not queries.any_sender(change.session):
         since = change.now - CALLERS_COUNT_FOR

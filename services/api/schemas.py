@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from dicom_router.models import DeliveryState, StudyState
 from dicom_router.quarantine import Kind
 from dicom_router.settings import Port
+from services.api.languages import Words
 
 _Item = TypeVar("_Item")
 
@@ -20,16 +21,16 @@ class FieldError(BaseModel):
     """One value that is not allowed."""
 
     field: str = Field(examples=["port"])
-    message: str = Field(examples=["Input should be less than or equal to 65535"])
+    message: Words = Field(examples=["Input should be less than or equal to 65535"])
 
 
 class ProblemDetails(BaseModel):
     """An error, as RFC 9457 has it."""
 
     type: str = Field(examples=["urn:dicomrouter:problem:404"])
-    title: str = Field(examples=["Not found"])
+    title: Words = Field(examples=["Not found"])
     status: int = Field(examples=[404])
-    detail: str = Field(
+    detail: Words = Field(
         description="What is wrong, and what to do about it.",
         examples=["There is no destination 'pacs'; GET /api/v1/destinations lists them."],
     )
@@ -465,7 +466,7 @@ class EchoResult(BaseModel):
     ok: bool
     stage: EchoStage = Field(description="The last stage that was reached; it failed if not ok.")
     latency_ms: float | None = Field(description="From connecting to the answer; null if not ok.")
-    detail: str = Field(examples=["PACS at 10.0.0.5:104 answered"])
+    detail: Words = Field(examples=["PACS at 10.0.0.5:104 answered"])
 
 
 # -- routes ------------------------------------------------------------------------------------
@@ -556,7 +557,7 @@ class RouteVerdict(BaseModel):
 
     name: str
     applies: bool
-    why_not: list[str] = Field(
+    why_not: list[Words] = Field(
         description="The conditions that are not met.", examples=[["modality: CT, not MR or US"]]
     )
     destinations: list[str]
@@ -567,7 +568,7 @@ class RouteTestResult(BaseModel):
 
     destinations: list[str] = Field(description="Empty: it would be `unrouted`.")
     missing: list[str] = Field(description="Destinations that are disabled or not there.")
-    detail: str = Field(examples=["route ct-to-pacs: pacs"])
+    detail: Words = Field(examples=["route ct-to-pacs: pacs"])
     routes: list[RouteVerdict] = Field(description="Every enabled route, in order.")
 
 
@@ -593,7 +594,7 @@ class QueueStatus(BaseModel):
         description="When it failed first, at most a minute old; null without dead letters, or "
         "with more than 5,000."
     )
-    grows_when: str = Field(examples=["the organizers are away"])
+    grows_when: Words = Field(examples=["the organizers are away"])
 
 
 class DeadLetter(BaseModel):
@@ -731,10 +732,10 @@ class Check(BaseModel):
     """Something that was looked at, and what to do about it unless it is ok."""
 
     id: str = Field(examples=["database"])
-    title: str = Field(examples=["Database"])
+    title: Words = Field(examples=["Database"])
     status: CheckStatus
-    detail: str
-    fix: str = Field(description="Empty when there is nothing to do.")
+    detail: Words
+    fix: Words = Field(description="Empty when there is nothing to do.")
 
 
 class Disk(BaseModel):

@@ -12,19 +12,22 @@ from dicom_router.queues import (
     delivery_queue,
     destination_of,
 )
+from dicom_router.said import Said, said
 from services.api.context import Context
 from services.api.handlers import EVENTS_QUEUE
 from services.api.queries import queues as queries
 
 # What it means when one grows, as in `docs/operations.md`, "Queues".
 _GROWS = {
-    INTAKE.name: "the organizers are away, wait for the database, or are slower than the scanners",
-    ORGANIZER_COMMANDS.name: "the organizers are away",
-    STUDY_COMPLETE.name: "the forwarders are away or wait for the database",
-    FORWARDER_COMMANDS.name: "the forwarders are away",
-    EVENTS_QUEUE.name: "no api runs, or the database is away",
+    INTAKE.name: said(
+        "the organizers are away, wait for the database, or are slower than the scanners"
+    ),
+    ORGANIZER_COMMANDS.name: said("the organizers are away"),
+    STUDY_COMPLETE.name: said("the forwarders are away or wait for the database"),
+    FORWARDER_COMMANDS.name: said("the forwarders are away"),
+    EVENTS_QUEUE.name: said("no api runs, or the database is away"),
 }
-_DELIVERIES_GROW = "the forwarders are away; what waits for the destination is in retry.30s"
+_DELIVERIES_GROW = said("the forwarders are away; what waits for the destination is in retry.30s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Standing:
     """A queue with its retry tiers and dead letters."""
 
     queue: Queue
-    grows_when: str
+    grows_when: Said
     work: QueueDepth
     tiers: Sequence[QueueDepth]
     dead: int

@@ -4,6 +4,7 @@ from typing import Any
 
 from dicom_router.events import DestinationChanged
 from dicom_router.log import Log, get_logger
+from dicom_router.said import said
 from dicom_router.settings import Settings
 from services.api.actions import Action
 from services.api.actor import setting
@@ -15,11 +16,11 @@ DEFAULT = "default"
 VARIABLE = "TARGET_HOST"
 VARIABLES = "TARGET_HOST, TARGET_PORT and TARGET_AET"
 
-NO_DESTINATION = (
+NO_DESTINATION = said(
     "No destination is set, studies will stay unrouted; the earlier version sent to "
     "192.168.10.16:4243 ZEROCLICK"
 )
-HOW_TO_SET_ONE = (
+HOW_TO_SET_ONE = said(
     "set TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, or add one with "
     "POST /api/v1/destinations"
 )

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
+from dicom_router.said import said
 from services.api.problems import Problem
 
 LONGEST_SECONDS = 15.0
@@ -80,7 +81,9 @@ class Thumbnails:
         """The picture of a series, from this file; `Problem` 503 while too many want one."""
         if self._waiting >= self._most_waiting:
             headers = {"Retry-After": "5"}
-            raise Problem(503, "Many pictures are being drawn; try again soon.", headers=headers)
+            raise Problem(
+                503, said("Many pictures are being drawn; try again soon."), headers=headers
+            )
         self._turn = self._turn or asyncio.Lock()
         self._waiting += 1
         try:

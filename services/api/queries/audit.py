@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from dicom_router.models import AuditEntry
+from dicom_router.said import said
 from services.api.paging import Cursor
 from services.api.problems import Problem
 
@@ -78,6 +79,6 @@ def _place(cursor: Cursor) -> tuple[datetime, int]:
             raise ValueError
     except (ValueError, OverflowError):
         raise Problem.field(
-            "cursor", "it is none that this API gave out; use `next` of the page before"
+            "cursor", said("it is none that this API gave out; use `next` of the page before")
         ) from None
     return at, last

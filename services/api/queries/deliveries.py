@@ -17,6 +17,7 @@ from dicom_router.models import (
     Study,
     UtcDateTime,
 )
+from dicom_router.said import said
 from services.api.paging import Cursor
 from services.api.problems import Problem
 
@@ -104,4 +105,4 @@ def _moment(key: str | int) -> datetime:
     try:
         return datetime.fromisoformat(str(key)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Problem.field("cursor", "it is none that this API gave out") from None
+        raise Problem.field("cursor", said("it is none that this API gave out")) from None

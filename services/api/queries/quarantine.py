@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from dicom_router.models import Association, Receipt, ReceiptState, UtcDateTime
+from dicom_router.said import said
 from services.api.paging import Cursor
 from services.api.problems import Problem
 
@@ -61,4 +62,4 @@ def _moment(key: str | int) -> datetime:
     try:
         return datetime.fromisoformat(str(key)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Problem.field("cursor", "it is none that this API gave out") from None
+        raise Problem.field("cursor", said("it is none that this API gave out")) from None

@@ -19,6 +19,7 @@ from dicom_router.models import (
     StudyState,
     TimelineEntry,
 )
+from dicom_router.said import said
 from services.api.paging import Cursor
 from services.api.problems import Problem
 
@@ -234,7 +235,7 @@ def _key(column: InstrumentedAttribute[Any], given: str | int) -> Any:
         if column.key in ("image_count", "size_bytes"):
             return min(int(given), 2**31 - 1 if column.key == "image_count" else 2**63 - 1)
     except (ValueError, OverflowError):
-        raise Problem.field("cursor", "it is none that this API gave out") from None
+        raise Problem.field("cursor", said("it is none that this API gave out")) from None
     return str(given)
 
 

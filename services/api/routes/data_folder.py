@@ -6,6 +6,7 @@ from dicom_router.data_folder import learn
 from dicom_router.ledger import call_attention, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
+from dicom_router.said import said
 from services.api.context import Admin, Api, Change, Viewer
 from services.api.problems import Problem
 from services.api.queries import data_folder as queries
@@ -54,12 +55,16 @@ def adopt_data_folder(api: Api, who: Admin, given: Adoption) -> Adopted:
         row = queries.data_folder(change.session)
         expected, found = row.router_id if row else None, api.archive.found_id()
         if _status(expected, found) is DataFolderStatus.OK:
-            raise Problem(409, "The data folder is the database's already: there is nothing to do.")
+            raise Problem(
+                409, said("The data folder is the database's already: there is nothing to do.")
+            )
         if given.instead_of != expected:
             raise Problem(
                 409,
-                "`instead_of` is not the id of the folder that would be given up: "
-                "GET /api/v1/data-folder has it as `expected_id`.",
+                said(
+                    "`instead_of` is not the id of the folder that would be given up: GET "
+                    "/api/v1/data-folder has it as `expected_id`."
+                ),
             )
         api.archive.prepare()
         router_id = found or api.archive.ensure_id()

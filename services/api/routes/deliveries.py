@@ -10,6 +10,7 @@ from dicom_router.models import BY_DELETION, OPEN_DELIVERY_STATES, DeliveryState
 from dicom_router.models import BulkForward as BulkRow
 from dicom_router.models import Delivery as DeliveryRow
 from dicom_router.queues import delivery_queue
+from dicom_router.said import Said, said
 from services.api import views
 from services.api.audit import filters_of
 from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
@@ -118,7 +119,7 @@ def cancel_bulk(api: Api, who: Operator, bulk_id: str) -> BulkProgress:
         if row is not None and row.finished_at is None:
             bulk.end(row, f"Cancelled by {who.name}", change.now)
         elif row is not None:
-            raise Problem(409, "This bulk has ended: there is nothing left to cancel.")
+            raise Problem(409, said("This bulk has ended: there is nothing left to cancel."))
         shown = _progress(row, bulk_id)
     log.info(Log.BULK_ENDED, bulk=bulk_id, asked=shown.asked, why=shown.reason)
     return shown
@@ -126,7 +127,13 @@ def cancel_bulk(api: Api, who: Operator, bulk_id: str) -> BulkProgress:
 
 def _progress(row: BulkRow | None, bulk_id: str) -> BulkProgress:
     if row is None:
-        raise Problem(404, f"There is no bulk {bulk_id!r}: POST /api/v1/deliveries/bulk makes one.")
+        raise Problem(
+            404,
+            said(
+                "There is no bulk {bulk_id!r}: POST /api/v1/deliveries/bulk makes one.",
+                bulk_id=bulk_id,
+            ),
+        )
     return BulkProgress.model_validate(row, from_attributes=True)
 
 
@@ -140,18 +147,30 @@ def retry_delivery(api: Api, who: Operator, delivery_id: str) -> Accepted:
         found = queries.delivery(change.session, delivery_id)
         if found is None:
             raise _unknown(delivery_id)
-        _require(found, _CAN_BE_RETRIED, "tried again")
+        _require(
+            found,
+            _CAN_BE_RETRIED,
+            said("This delivery can't be tried again: it is {state}.", state=found.state),
+        )
         who.study_uid = found.study_uid
         if found.replaced_by is not None:
-            why = "Its study was deleted"
+            why = said("Its study was deleted")
             if found.replaced_by != BY_DELETION:
-                why = f"It was replaced: the delivery {found.replaced_by} is owed its images"
-            raise Problem(409, f"{why}; POST /api/v1/studies/…/forward sends what is missing.")
+                why = said(
+                    "It was replaced: the delivery {later} is owed its images",
+                    later=found.replaced_by,
+                )
+            raise Problem(
+                409, said("{why}; POST /api/v1/studies/…/forward sends what is missing.", why=why)
+            )
         if destinations.lock_destination(change.session, found.destination) is None:
             raise Problem(
                 409,
-                f"There is no destination {found.destination!r} any more: add it again first "
-                "(POST /api/v1/destinations).",
+                said(
+                    "There is no destination {destination!r} any more: add it again first (POST "
+                    "/api/v1/destinations).",
+                    destination=found.destination,
+                ),
             )
         command = DeliveryRetry(delivery_id=delivery_id, by=who.name, at=change.now)
         change.tell(command)
@@ -172,20 +191,27 @@ def cancel_delivery(api: Api, who: Operator, delivery_id: str) -> Delivery:
             raise _unknown(delivery_id)
         study, row = locked
         who.study_uid = row.study_uid
-        _require(row, OPEN_DELIVERY_STATES, "cancelled")
+        _require(
+            row,
+            OPEN_DELIVERY_STATES,
+            said("This delivery can't be cancelled: it is {state}.", state=row.state),
+        )
         # Later than any request that came before its lock.
         decisions.cancel(change.session, study, row, who.name, api.clock())
         (counted,) = queries.counted(change.session, [row])
         return views.delivery(counted)
 
 
-def _require(row: DeliveryRow, states: tuple[DeliveryState, ...], what: str) -> None:
+def _require(row: DeliveryRow, states: tuple[DeliveryState, ...], why: Said) -> None:
     if row.state not in states:
-        possible = ", ".join(states)
-        raise Problem(
-            409, f"This delivery is {row.state}; it can be {what} while it is one of: {possible}."
-        )
+        raise Problem(409, why)
 
 
 def _unknown(delivery_id: str) -> Problem:
-    return Problem(404, f"There is no delivery {delivery_id!r}; GET /api/v1/deliveries lists them.")
+    return Problem(
+        404,
+        said(
+            "There is no delivery {delivery_id!r}; GET /api/v1/deliveries lists them.",
+            delivery_id=delivery_id,
+        ),
+    )

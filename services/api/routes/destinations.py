@@ -8,6 +8,7 @@ from dicom_router.dimse import PeerAddress
 from dicom_router.events import DestinationChanged
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Destination as DestinationRow
+from dicom_router.said import said
 from services.api import views
 from services.api.actor import Actor
 from services.api.audit import difference
@@ -55,7 +56,10 @@ def create_destination(api: Api, who: Admin, given: NewDestination) -> Destinati
     with api.change(who) as change:
         values = given.model_dump(exclude={"name"})
         if not queries.create_destination(change.session, given.name, values, change.now):
-            raise Problem(409, f"There is a destination {given.name!r} already; PUT changes it.")
+            raise Problem(
+                409,
+                said("There is a destination {name!r} already; PUT changes it.", name=given.name),
+            )
         change.tell(DestinationChanged(destination=given.name))
         shown = _shown(change.session, given.name)
     log.info(Log.DESTINATION_CONFIGURED, destination=given.name, by=who.name, action="created")
@@ -73,7 +77,7 @@ def get_destination(api: Api, _who: Viewer, name: str) -> Destination:
 def replace_destination(api: Api, who: Admin, name: str, given: DestinationSettings) -> Destination:
     """What is left out takes its default. What a study owes already stays owed."""
     if given.name not in (None, name):
-        raise Problem.field("name", "a destination's name never changes; add another one")
+        raise Problem.field("name", said("a destination's name never changes; add another one"))
     with api.change(who) as change:
         row = _changeable(change.session, name)
         values = given.model_dump(exclude={"name"})
@@ -103,8 +107,12 @@ def delete_destination(
         if left := queries.open_deliveries(change.session, name):
             raise Problem(
                 409,
-                f"{left} deliveries to {name!r} have not ended: wait for them, or give "
-                "?waiting=discard to cancel them (they never count as delivered).",
+                said(
+                    "{left} deliveries to {name!r} have not ended: wait for them, or give "
+                    "?waiting=discard to cancel them (they never count as delivered).",
+                    left=left,
+                    name=name,
+                ),
             )
         queries.delete_destination(change.session, row)
         who.detail["cancelled"] = cancelled
@@ -136,7 +144,11 @@ def _removable(session: Session, name: str) -> DestinationRow:
     if named_by := routes_to(session, name):
         raise Problem(
             409,
-            f"Studies go to {name!r} by the routes {', '.join(named_by)}: change these before.",
+            said(
+                "Studies go to {name!r} by the routes {named_by}: change these before.",
+                name=name,
+                named_by=", ".join(named_by),
+            ),
         )
     return row
 
@@ -174,11 +186,18 @@ def _changeable(session: Session, name: str) -> DestinationRow:
     if row.managed_by:
         raise Problem(
             409,
-            f"The destination {name!r} is what {VARIABLES} say: change these and restart, or "
-            "unset them to change it here.",
+            said(
+                "The destination {name!r} is what {variables} say: change these and restart, "
+                "or unset them to change it here.",
+                name=name,
+                variables=VARIABLES,
+            ),
         )
     return row
 
 
 def _unknown(name: str) -> Problem:
-    return Problem(404, f"There is no destination {name!r}; GET /api/v1/destinations lists them.")
+    return Problem(
+        404,
+        said("There is no destination {name!r}; GET /api/v1/destinations lists them.", name=name),
+    )

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from dicom_router.said import cause_of, said
 from services.api.context import Api, Viewer
 from services.api.disk import hours_to_full, least_free_bytes
 from services.api.problems import Problem
@@ -18,8 +19,12 @@ def get_disk(api: Api, _who: Viewer) -> Disk:
     except OSError as error:
         raise Problem(
             503,
-            f"The data folder {api.archive.root} can't be read ({error.strerror}): see that its "
-            "disk is mounted and belongs to the router's user.",
+            said(
+                "The data folder {root} can't be read ({why}): see that its disk is "
+                "mounted and belongs to the router's user.",
+                root=api.archive.root,
+                why=cause_of(error),
+            ),
         ) from error
     use = api.disk.use()
     least = least_free_bytes(space, api.settings)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from dicom_router.events import EVENT_TYPES
+from dicom_router.said import said
 from services.api.context import LIMIT, Api, Limit, Viewer
 from services.api.feed import Feed
 from services.api.problems import Problem
@@ -74,7 +75,7 @@ def _start(after: int | None, last_event_id: str | None) -> int | None:
     if not last_event_id:
         return after
     if not (last_event_id.isascii() and last_event_id.isdigit()) or int(last_event_id) > _MOST:
-        raise Problem.field("Last-Event-ID", "it is the id of an event of this stream")
+        raise Problem.field("Last-Event-ID", said("it is the id of an event of this stream"))
     return int(last_event_id)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 
+from dicom_router.said import said
 from services.api.context import LIMIT, Api, CursorText, Limit, Viewer
 from services.api.logbook import Line, Logbook, LogFilter
 from services.api.paging import Cursor, next_cursor, parse_cursor
@@ -54,7 +55,7 @@ def list_logs(
     """Of all services, the newest first: the last 5,000 since the api was started."""
     after = parse_cursor(cursor, _SORT)
     if after is not None and (after.id != api.logbook.name or not isinstance(after.key, int)):
-        raise Problem.field("cursor", "the api was started anew since; begin without one")
+        raise Problem.field("cursor", said("the api was started anew since; begin without one"))
     lines = api.logbook.newest(wanted, int(after.key) if after else None, limit + 1)
     return Page(
         items=[line.entry for line in lines[:limit]],
@@ -87,7 +88,7 @@ def _start(logbook: Logbook, last_event_id: str | None) -> int:
         return logbook.position
     found = re.fullmatch(r"([0-9a-f]{8})\.([0-9]{1,15})", last_event_id)
     if found is None:
-        raise Problem.field("Last-Event-ID", "it is the id of an event of this stream")
+        raise Problem.field("Last-Event-ID", said("it is the id of an event of this stream"))
     return int(found[2]) if found[1] == logbook.name else 0
 
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from dicom_router.dimse import PeerAddress
+from dicom_router.said import joined, said
 from services.api import checks
 from services.api.context import Api, Operator, Viewer
 from services.api.echo import echo
@@ -39,7 +40,9 @@ def ready(api: Api) -> Health:
     """200, or 503 with the `reasons`."""
     reasons = checks.not_ready(api)
     if reasons:
-        raise Problem(503, "Not ready: " + "; ".join(reasons), reasons=reasons)
+        raise Problem(
+            503, said("Not ready: {reasons}", reasons=joined("; ", reasons)), reasons=reasons
+        )
     return Health(status="ready")
 
 

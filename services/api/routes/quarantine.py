@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from dicom_router.events import Payload, QuarantineDelete, QuarantineRetry
 from dicom_router.ledger import lock_study
 from dicom_router.models import Receipt
+from dicom_router.said import said
 from services.api import views
 from services.api.context import LIMIT, Admin, Api, Change, CursorText, Limit, Operator, Viewer
 from services.api.paging import next_cursor, parse_cursor
@@ -49,7 +50,7 @@ def retry_quarantined(api: Api, who: Operator, receipt_id: str) -> Accepted:
         who.study_uid = found.study_uid
         study = lock_study(change.session, found.study_uid) if found.study_uid else None
         if study is not None and study.deleted:
-            raise Problem(409, "Its study was deleted: what is in quarantine stays there.")
+            raise Problem(409, said("Its study was deleted: what is in quarantine stays there."))
         return _command(change, QuarantineRetry(receipt_id=receipt_id, by=who.name), receipt_id)
 
 
@@ -65,10 +66,16 @@ def _require(change: Change, receipt_id: str) -> Receipt:
     row = queries.one_set_aside(change.session, receipt_id)
     if row is None:
         raise Problem(
-            404, f"{receipt_id!r} is not in quarantine; GET /api/v1/quarantine lists what is."
+            404,
+            said(
+                "{receipt_id!r} is not in quarantine; GET /api/v1/quarantine lists what is.",
+                receipt_id=receipt_id,
+            ),
         )
     if not row.on_disk:
-        raise Problem(409, f"Its file is not in quarantine any more: {row.reason}.")
+        raise Problem(
+            409, said("Its file is not in quarantine any more: {reason}.", reason=row.reason)
+        )
     return row
 
 

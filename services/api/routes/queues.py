@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from dicom_router.bus import Queue
 from dicom_router.log import Log, get_logger
+from dicom_router.said import said
 from services.api import letters, views
 from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
 from services.api.letters import Replay
@@ -69,8 +70,12 @@ def replay_dead_letters(api: Api, who: Operator, name: str, given: WhatToReplay)
     if given.message_id is not None and not replay.replayed + replay.dropped:
         raise Problem(
             404,
-            f"There is no dead letter {given.message_id!r} (any more); "
-            f"GET /api/v1/queues/{name}/dlq lists them.",
+            said(
+                "There is no dead letter {message_id!r} (any more); GET "
+                "/api/v1/queues/{name}/dlq lists them.",
+                message_id=given.message_id,
+                name=name,
+            ),
         )
     return _counted([replay])
 
@@ -111,5 +116,7 @@ def _counted(replays: list[Replay]) -> Replayed:
 def _known(api: Api, name: str) -> Queue:
     queue = known_queues(api).get(name)
     if queue is None:
-        raise Problem(404, f"There is no queue {name!r}; GET /api/v1/queues lists them.")
+        raise Problem(
+            404, said("There is no queue {name!r}; GET /api/v1/queues lists them.", name=name)
+        )
     return queue

@@ -10,6 +10,7 @@ from dicom_router.log import Log, get_logger
 from dicom_router.models import Route as RouteRow
 from dicom_router.routing import Route as Rule
 from dicom_router.routing import StudyFacts, decide
+from dicom_router.said import said
 from services.api import views
 from services.api.audit import difference
 from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Viewer
@@ -42,7 +43,7 @@ def list_routes(
     """All routes in the order in which they are looked at."""
     after = parse_cursor(cursor, _SORT)
     if after is not None and not isinstance(after.key, int):
-        raise Problem.field("cursor", "it is none that this API gave out")
+        raise Problem.field("cursor", said("it is none that this API gave out"))
     start = (min(int(after.key), 9999), after.id) if after else (-1, "")
     with api.database.read() as session:
         rows = queries.routes(session, start, limit + 1)
@@ -64,7 +65,9 @@ def create_route(api: Api, who: Admin, given: NewRoute) -> Route:
         values = who.detail = _values(change.session, given)
         row = queries.create_route(change.session, given.name, values, change.now)
         if row is None:
-            raise Problem(409, f"There is a route {given.name!r} already; PUT changes it.")
+            raise Problem(
+                409, said("There is a route {name!r} already; PUT changes it.", name=given.name)
+            )
         change.tell(RouteChanged(route=given.name))
         shown = views.route(row, enabled_destinations(change.session))
     log.info(Log.ROUTE_CONFIGURED, route=given.name, by=who.name, action="created")
@@ -105,7 +108,7 @@ def get_route(api: Api, _who: Viewer, name: str) -> Route:
 def replace_route(api: Api, who: Admin, name: str, given: RouteSettings) -> Route:
     """What is left out takes its default. What a study owes already stays owed."""
     if given.name not in (None, name):
-        raise Problem.field("name", "a route's name never changes; add another one")
+        raise Problem.field("name", said("a route's name never changes; add another one"))
     with api.change(who) as change:
         values = _values(change.session, given)
         row = _known(change.session, name)
@@ -136,7 +139,10 @@ def _values(session: Session, given: RouteSettings) -> dict[str, Any]:
     if unknown := queries.unknown_destinations(session, given.destinations):
         raise Problem.field(
             "destinations",
-            f"there is no destination {', '.join(unknown)}; GET /api/v1/destinations lists them",
+            said(
+                "there is no destination {unknown}; GET /api/v1/destinations lists them",
+                unknown=", ".join(unknown),
+            ),
         )
     return given.model_dump(exclude={"name"}) | {
         "destinations": list(dict.fromkeys(given.destinations))
@@ -165,5 +171,7 @@ def _drafted(given: NewRoute) -> Rule:
 def _known(session: Session, name: str) -> RouteRow:
     row = queries.route(session, name)
     if row is None:
-        raise Problem(404, f"There is no route {name!r}; GET /api/v1/routes lists them.")
+        raise Problem(
+            404, said("There is no route {name!r}; GET /api/v1/routes lists them.", name=name)
+        )
     return row

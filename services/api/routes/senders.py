@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from dicom_router.dimse import PeerAddress
 from dicom_router.events import SenderChanged
+from dicom_router.said import said
 from services.api import views
 from services.api.audit import difference
 from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Operator, Viewer
@@ -67,7 +68,7 @@ def get_sender(api: Api, _who: Viewer, name: str) -> Sender:
 def replace_sender(api: Api, who: Admin, name: str, given: SenderSettings) -> Sender:
     """What is left out takes its default."""
     if given.name not in (None, name):
-        raise Problem.field("name", "a sender's name never changes; register another one")
+        raise Problem.field("name", said("a sender's name never changes; register another one"))
     with api.change(who) as change:
         row = queries.lock_sender(change.session, name)
         if row is None:
@@ -100,10 +101,17 @@ def echo_sender(api: Api, _who: Operator, name: str) -> EchoResult:
     if row is None:
         raise _unknown(name)
     if not row.host or row.port is None:
-        raise Problem(409, f"Where {name!r} listens is not known: give it a host and a port (PUT).")
+        raise Problem(
+            409,
+            said(
+                "Where {name!r} listens is not known: give it a host and a port (PUT).", name=name
+            ),
+        )
     peer = PeerAddress(row.host, row.port, row.ae_title, api.settings.ae_title)
     return echo(peer, tls=None, stopping=api.stopping)
 
 
 def _unknown(name: str) -> Problem:
-    return Problem(404, f"There is no sender {name!r}; GET /api/v1/senders lists them.")
+    return Problem(
+        404, said("There is no sender {name!r}; GET /api/v1/senders lists them.", name=name)
+    )

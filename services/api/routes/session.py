@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from dicom_router.said import said
 from services.api.access import COOKIE, SignedIn, bearer_of, not_signed_in, require_our_page
 from services.api.access_schemas import Credentials, PasswordChange, Session
 from services.api.actor import Actor, Kind
@@ -60,7 +61,9 @@ def close_session(api: Api, who: Viewer, response: Response) -> None:
 def change_password(api: Api, who: Viewer, given: PasswordChange) -> None:
     """Ends all other sessions of this user."""
     if who.kind is not Kind.USER:
-        raise Problem(409, f"{who.name} has no password: only users have (GET /api/v1/users).")
+        raise Problem(
+            409, said("{name} has no password: only users have (GET /api/v1/users).", name=who.name)
+        )
     new = given.new.get_secret_value()
     if trouble := trouble_with(new, who.name):
         raise Problem.field("new", trouble)
@@ -70,7 +73,9 @@ def change_password(api: Api, who: Viewer, given: PasswordChange) -> None:
         queries.lock_users(change.session)
         row = queries.user(change.session, who.name)
         if row is None or row.password_hash != kept:
-            raise Problem(409, "The password was changed meanwhile: sign in with the new one.")
+            raise Problem(
+                409, said("The password was changed meanwhile: sign in with the new one.")
+            )
         row.password_hash = password_hash
         row.password_changed_at = row.updated_at = change.now
         queries.close_sessions(change.session, Kind.USER, who.name, but=who.session)
@@ -80,7 +85,7 @@ def _sign_in(api: Api, who: Actor, request: Request, given: Credentials | None) 
     if given is None:
         token = bearer_of(request)
         if token is None:
-            raise not_signed_in("Give name and password, a token, or a sign-in link's token.")
+            raise not_signed_in(said("Give name and password, a token, or a sign-in link's token."))
         return api.access.sign_in_with_token(token, who)
     if given.token is not None:
         return api.access.sign_in_with_token(given.token.get_secret_value(), who)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from dicom_router.models import Study as StudyRow
 from dicom_router.models import StudyState
+from dicom_router.said import said
 from services.api import views
 from services.api.context import LIMIT, Api, CursorText, Limit, Viewer
 from services.api.middleware import segment
@@ -162,4 +163,4 @@ def shown_study(session: Session, row: StudyRow) -> Study:
 
 def unknown_study() -> Problem:
     """The answer where a study's UID is none that was ever seen."""
-    return Problem(404, "There is no such study; GET /api/v1/studies?q= finds what there is.")
+    return Problem(404, said("There is no such study; GET /api/v1/studies?q= finds what there is."))

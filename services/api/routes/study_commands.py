@@ -10,6 +10,7 @@ from dicom_router.events import ForwardRequested, StudyDelete, StudyRelease
 from dicom_router.ledger import enabled_destinations, lock_study
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study as StudyRow
+from dicom_router.said import joined, said
 from services.api.context import Admin, Api, Operator
 from services.api.problems import Problem
 from services.api.queries import Session, decisions, destinations
@@ -55,9 +56,12 @@ def hold_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDecisio
     with api.forbidding(who) as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
-            raise Problem(409, "This study was deleted: nothing of it goes out any more.")
+            raise Problem(409, said("This study was deleted: nothing of it goes out any more."))
         if study.held:
-            raise Problem(409, f"This study is held already: {study.hold_reason}")
+            raise Problem(
+                409,
+                said("This study is held already: {hold_reason}", hold_reason=study.hold_reason),
+            )
         decisions.hold(change.session, study, who.name, given.reason, change.now)
         shown = shown_study(change.session, study)
     log.info(Log.STUDY_HELD, study_uid=study_uid, by=who.name)
@@ -71,9 +75,9 @@ def release_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyDeci
     with api.change(who) as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
-            raise Problem(409, "This study was deleted: there is nothing left to release.")
+            raise Problem(409, said("This study was deleted: there is nothing left to release."))
         if not study.held and not study.needs_attention:
-            raise Problem(409, "This study is not held, and nothing at it needs attention.")
+            raise Problem(409, said("This study is not held, and nothing at it needs attention."))
         if study.held:
             change.tell(StudyRelease(study_uid=study_uid, by=who.name))
         decisions.release(change.session, study, who.name, given.reason, change.now)
@@ -92,9 +96,16 @@ def delete_study(api: Api, who: Admin, study_uid: StudyUid, given: StudyDecision
     with api.forbidding(who) as change:
         study = _locked(change.session, study_uid)
         if study.deleted:
-            raise Problem(409, f"This study was deleted already, by {study.deleted_by}.")
+            raise Problem(
+                409,
+                said(
+                    "This study was deleted already, by {deleted_by}.", deleted_by=study.deleted_by
+                ),
+            )
         if not study.on_disk:
-            raise Problem(409, "This study is no longer on this disk: nothing is left to delete.")
+            raise Problem(
+                409, said("This study is no longer on this disk: nothing is left to delete.")
+            )
         cancelled = decisions.delete(change.session, study, who.name, given.reason, change.now)
         change.tell(StudyDelete(study_uid=study_uid, by=who.name))
         shown = shown_study(change.session, study)
@@ -108,17 +119,24 @@ def require_target(session: Session, name: str | None) -> None:
         if not enabled_destinations(session):
             raise Problem(
                 409,
-                "No destination is enabled: add one (POST /api/v1/destinations) or enable one.",
+                said(
+                    "No destination is enabled: add one (POST /api/v1/destinations) or enable one."
+                ),
             )
         return
     found = destinations.destination(session, name)
     if found is None:
         raise Problem.field(
-            "destination", f"there is none called {name!r}; GET /api/v1/destinations lists them"
+            "destination",
+            said("there is none called {name!r}; GET /api/v1/destinations lists them", name=name),
         )
     if not found.row.enabled:
         raise Problem(
-            409, f"The destination {name!r} is disabled: enable it first (PUT, `enabled: true`)."
+            409,
+            said(
+                "The destination {name!r} is disabled: enable it first (PUT, `enabled: true`).",
+                name=name,
+            ),
         )
 
 
@@ -131,27 +149,32 @@ def _locked(session: Session, study_uid: str) -> StudyRow:
 
 def _require_sendable(session: Session, study: StudyRow) -> None:
     if study.deleted:
-        raise Problem(409, "This study was deleted: there is nothing left to send.")
+        raise Problem(409, said("This study was deleted: there is nothing left to send."))
     if not study.on_disk:
         raise _not_here(session, study)
     if study.revision == 0:
-        raise Problem(409, "This study is still being received; it goes out by itself.")
+        raise Problem(409, said("This study is still being received; it goes out by itself."))
 
 
 def _not_here(session: Session, study: StudyRow) -> Problem:
     """It was delivered and removed: who has it, and since when."""
     found = queries.holders(session, study.study_uid)
     have = [
-        f"{each.destination} has {each.images} of its {study.image_count} images since "
-        f"{each.since.isoformat(timespec='seconds')}"
+        said(
+            "{destination} has {images} of its {total} images since {since}",
+            destination=each.destination,
+            images=each.images,
+            total=study.image_count,
+            since=each.since.isoformat(timespec="seconds"),
+        )
         for each in found
     ]
     if not have and study.taken_over_sent:
-        have = ["an earlier version of the router had sent it"]
-    said = "; ".join(have) or "no destination is known to have it"
+        have = [said("an earlier version of the router had sent it")]
+    who = joined("; ", have or [said("no destination is known to have it")])
     return Problem(
         409,
-        f"This study is no longer on this disk: {said}. Send it from there.",
+        said("This study is no longer on this disk: {who}. Send it from there.", who=who),
         have=[
             {
                 "destination": each.destination,

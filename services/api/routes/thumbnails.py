@@ -9,6 +9,7 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from dicom_router.said import said
 from services.api.conditional import is_unchanged
 from services.api.context import Api, Context, Viewer
 from services.api.middleware import segment
@@ -68,7 +69,7 @@ async def get_thumbnail(
     source = await run_in_threadpool(_source, api, study_uid, series_uid)
     picture = await _picture(api, (study_uid, series_uid), source)
     if picture.why:
-        raise Problem(404, f"There is no picture of this series: {picture.why}.")
+        raise Problem(404, said("There is no picture of this series: {why}.", why=picture.why))
     headers = {"ETag": picture.etag, "Cache-Control": _CACHING}
     if is_unchanged(if_none_match, picture.etag):
         return Response(status_code=304, headers=headers)
@@ -94,7 +95,7 @@ def _source(api: Context, study_uid: str, series_uid: str) -> _Source:
         if study is None:
             raise unknown_study()
         if queries.series_of(session, study_uid, series_uid) is None:
-            raise Problem(404, "The study has no such series; GET …/series lists them.")
+            raise Problem(404, said("The study has no such series; GET …/series lists them."))
         image = queries.middle_instance(session, study_uid, series_uid)
         if image is None or not image.file_name or not study.on_disk:
             return _Source(deleted=study.deleted)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from dicom_router.models import ApiToken
+from dicom_router.said import said
 from services.api.access import TOKEN_PREFIX, hash_of
 from services.api.access_schemas import MadeToken, NewToken, Token
 from services.api.actor import Kind
@@ -43,13 +44,19 @@ def create_token(api: Api, who: Admin, given: NewToken) -> MadeToken:
     who.about, who.detail["role"] = given.name, given.role
     now = api.clock()
     if given.expires_at is not None and not now < given.expires_at <= now + _LONGEST:
-        raise Problem.field("expires_at", "it is in the future, at most ten years ahead, or null")
+        raise Problem.field(
+            "expires_at", said("it is in the future, at most ten years ahead, or null")
+        )
     text = TOKEN_PREFIX + secrets.token_urlsafe(32)
     with api.change(who) as change:
         lock(change.session, CONFIGURATION)
         if queries.token_by_name(change.session, given.name) is not None:
             raise Problem(
-                409, f"There is a token {given.name!r} already: delete it, or take another name."
+                409,
+                said(
+                    "There is a token {name!r} already: delete it, or take another name.",
+                    name=given.name,
+                ),
             )
         row = ApiToken(
             id=uuid.uuid4().hex,
@@ -74,7 +81,13 @@ def delete_token(api: Api, who: Admin, token_id: str) -> None:
         lock(change.session, CONFIGURATION)
         row = queries.token(change.session, token_id)
         if row is None:
-            raise Problem(404, f"There is no token {token_id!r}; GET /api/v1/tokens lists them.")
+            raise Problem(
+                404,
+                said(
+                    "There is no token {token_id!r}; GET /api/v1/tokens lists them.",
+                    token_id=token_id,
+                ),
+            )
         who.about = row.name
         queries.close_sessions(change.session, Kind.TOKEN, token_id)
         change.session.delete(row)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from dicom_router.models import User as UserRow
+from dicom_router.said import said
 from services.api.access_schemas import NewUser, User, UserSettings
 from services.api.actor import BOOTSTRAP, CONSOLE, Kind, Role
 from services.api.audit import difference
@@ -39,7 +40,8 @@ def create_user(api: Api, who: Admin, given: NewUser) -> User:
     who.about, who.detail["role"] = given.name, given.role
     if given.name in _TAKEN:
         raise Problem.field(
-            "name", f"{given.name!r} is not free: in the audit trail it is no person's"
+            "name",
+            said("{name!r} is not free: in the audit trail it is no person's", name=given.name),
         )
     password = given.password.get_secret_value()
     if trouble := trouble_with(password, given.name):
@@ -48,7 +50,9 @@ def create_user(api: Api, who: Admin, given: NewUser) -> User:
     with api.change(who) as change:
         queries.lock_users(change.session)
         if queries.user(change.session, given.name) is not None:
-            raise Problem(409, f"There is a user {given.name!r} already; PUT changes it.")
+            raise Problem(
+                409, said("There is a user {name!r} already; PUT changes it.", name=given.name)
+            )
         row = UserRow(
             name=given.name,
             role=given.role,
@@ -67,7 +71,7 @@ def create_user(api: Api, who: Admin, given: NewUser) -> User:
 def replace_user(api: Api, who: Admin, name: str, given: UserSettings) -> User:
     """A role holds from the next request on. Who is disabled or gets a password is signed out."""
     if given.name not in (None, name):
-        raise Problem.field("name", "a user's name never changes; add another one")
+        raise Problem.field("name", said("a user's name never changes; add another one"))
     password_hash = _hash_of(api, name, given)
     with api.change(who) as change:
         row = _locked(change.session, name)
@@ -107,7 +111,9 @@ def _locked(session: Session, name: str) -> UserRow:
     queries.lock_users(session)
     row = queries.user(session, name)
     if row is None:
-        raise Problem(404, f"There is no user {name!r}; GET /api/v1/users lists them.")
+        raise Problem(
+            404, said("There is no user {name!r}; GET /api/v1/users lists them.", name=name)
+        )
     return row
 
 
@@ -116,7 +122,10 @@ def _require_another_admin(session: Session, row: UserRow) -> None:
     if is_one and not queries.other_admins(session, row.name):
         raise Problem(
             409,
-            f"{row.name!r} is the last user with the role admin: give it to another one first.",
+            said(
+                "{name!r} is the last user with the role admin: give it to another one first.",
+                name=row.name,
+            ),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dicom_router.errors import Unavailable
+from dicom_router.said import as_said
 from services.api.alarms import Alarms, Heartbeat, signature
 from services.api.schemas import Check, CheckStatus
 from tests.integration.api.conftest import NOON, Api
@@ -71,7 +72,13 @@ class Checks:
 
     def __call__(self) -> list[Check]:
         return [
-            Check(id=name, title=name.title(), status=status, detail="How it is", fix="Mend it")
+            Check(
+                id=name,
+                title=as_said(name.title()),
+                status=status,
+                detail=as_said("How it is"),
+                fix=as_said("Mend it"),
+            )
             for name, status in self.status.items()
         ]
 

@@ -84,3 +84,21 @@ def test_a_body_that_is_too_large_is_a_problem(api: Api) -> None:
         answer = api.client.post("/api/v1/destinations", content=content)
         assert answer.status_code == 413
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_who_prefers_portuguese_is_answered_in_it(api: Api) -> None:
+    asked = {"Accept-Language": "pt-BR,pt;q=0.9,en;q=0.8"}
+    answer = api.client.get("/api/v1/destinations/nowhere", headers=asked)
+    assert answer.json()["title"] == "Não encontrado"
+    assert answer.json()["detail"].startswith("Não existe o destino 'nowhere'")
+    assert "Accept-Language" in answer.headers["vary"]
+    bad = api.client.post("/api/v1/destinations", json=a_destination(port=70000), headers=asked)
+    assert bad.json()["errors"] == [{"field": "port", "message": "deve ser menor ou igual a 65535"}]
+    checks = api.client.get("/api/v1/diagnostics", headers=asked).json()
+    assert "Banco de dados" in {each["title"] for each in checks}
+
+
+def test_a_tag_is_of_the_language_it_was_given_in(api: Api) -> None:
+    english = api.client.get("/api/v1/diagnostics")
+    asked = {"If-None-Match": english.headers["etag"], "Accept-Language": "pt"}
+    assert api.client.get("/api/v1/diagnostics", headers=asked).status_code == 200

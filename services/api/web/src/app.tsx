@@ -3,7 +3,7 @@ import { useQueryClient } from "@tanstack/preact-query";
 import { useEffect, useState } from "preact/hooks";
 import { Route, Switch, useLocation } from "wouter-preact";
 import { client, Problem, signIn } from "./api/client";
-import { useText } from "./i18n";
+import { locale, useText } from "./i18n";
 import { follow } from "./live";
 import { Audit } from "./pages/audit";
 import { Destinations } from "./pages/destinations";
@@ -69,6 +69,7 @@ function SignedIn() {
   const site = useSite(!isStranger && session.data !== undefined);
   const isHere = !isStranger && session.data !== undefined && site.data !== undefined;
   useEffect(() => (isHere ? follow(queries) : undefined), [isHere, queries]);
+  useEffect(() => locale.follow(() => void queries.invalidateQueries()), [queries]);
   if (isStranger) return <SignIn />;
   if (!session.data || !site.data)
     return <Loaded of={session.data ? site : session}>{null}</Loaded>;

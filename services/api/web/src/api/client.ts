@@ -1,6 +1,7 @@
 /** The REST API, typed by its OpenAPI document: problems are thrown, what is unchanged costs nothing. */
 import createClient from "openapi-fetch";
 import { connection } from "../connection";
+import { locale } from "../i18n";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
@@ -33,7 +34,10 @@ const kept = new Map<string, { etag: string; body: string }>();
 
 /** As `fetch`; asks only whether a page has changed where the router has given it an ETag. */
 async function conditional(request: Request): Promise<Response> {
-  const known = request.method === "GET" ? kept.get(request.url) : undefined;
+  // What the router says to people, it says in the language that is shown.
+  request.headers.set("Accept-Language", locale.value);
+  const key = `${locale.value} ${request.url}`;
+  const known = request.method === "GET" ? kept.get(key) : undefined;
   if (known) request.headers.set("If-None-Match", known.etag);
   const answer = await heard(request);
   if (answer.status === 304 && known) {
@@ -42,7 +46,7 @@ async function conditional(request: Request): Promise<Response> {
   const etag = answer.headers.get("ETag");
   if (request.method === "GET" && answer.ok && etag) {
     if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value ?? "");
-    kept.set(request.url, { etag, body: await answer.clone().text() });
+    kept.set(key, { etag, body: await answer.clone().text() });
   }
   return answer;
 }

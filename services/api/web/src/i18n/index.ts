@@ -22,7 +22,7 @@ export function choose(kept: string | null, preferred: readonly string[]): Local
   return "en";
 }
 
-const locale = new Store<Locale>("en");
+export const locale = new Store<Locale>("en");
 
 function show(wanted: Locale): void {
   document.documentElement.lang = wanted;

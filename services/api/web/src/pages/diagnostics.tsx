@@ -24,7 +24,7 @@ export function CheckText(props: { check: Check }) {
   const { check } = props;
   return (
     <div>
-      <strong>{t.checks[check.id] ?? check.title}</strong>
+      <strong>{check.title}</strong>
       <br />
       {check.detail}.
       {check.fix && (

@@ -1,0 +1,580 @@
+"""What the API says to people, in Portuguese (Brazil), by the English template of `said`.
+
+Whoever writes a new sentence adds it here, with the same names in braces; a test names what is
+missing, or is said no more.
+"""
+
+PORTUGUESE = {
+    # what the operating system says
+    "Permission denied": "permissão negada",
+    "Connection refused": "conexão recusada",
+    "Connection reset by peer": "a conexão foi interrompida pelo outro lado",
+    "No route to host": "não há rota até o host",
+    "Input/output error": "erro de entrada e saída",
+    "Network is unreachable": "a rede não pode ser alcançada",
+    "No such file or directory": "não existe esse arquivo ou pasta",
+    "No space left on device": "não há espaço no disco",
+    "Not a directory": "não é uma pasta",
+    "Broken pipe": "a conexão foi encerrada",
+    "Read-only file system": "o sistema de arquivos só permite leitura",
+    "Stale file handle": "o arquivo não está mais lá (sistema de arquivos de rede)",
+    "Connection timed out": "a conexão esgotou o tempo",
+    # the data folder
+    "The data folder {root} is not there, or has no {router_id}: is its disk mounted?": (
+        "A pasta de dados {root} não está lá, ou não tem {router_id}: o disco está montado?"
+    ),
+    "The data folder {root} is another one: its {router_id} says {found}, not {expected}. "
+    "Mount the right disk": (
+        "A pasta de dados {root} é outra: seu {router_id} diz {found}, e não {expected}. Monte o "
+        "disco certo"
+    ),
+    "The data folder {root} has nothing of this router's in it: is its disk mounted? If it is to "
+    "begin here anew, POST /api/v1/data-folder/adopt": (
+        "A pasta de dados {root} não tem nada deste roteador: o disco está montado? Se é para "
+        "começar de novo aqui, POST /api/v1/data-folder/adopt"
+    ),
+    # the database
+    "The database can't be used now: {cause}": (
+        "O banco de dados não pode ser usado agora: {cause}"
+    ),
+    "The database's schema has not been made yet": (
+        "O esquema do banco de dados ainda não foi criado"
+    ),
+    "The database went away: {cause}": "O banco de dados deixou de responder: {cause}",
+    "The database's schema is at {found}, this version needs {wanted}: run "
+    "`python -m dicom_router.migrations`": (
+        "O esquema do banco de dados está em {found}, esta versão precisa de {wanted}: execute "
+        "`python -m dicom_router.migrations`"
+    ),
+    "nothing": "nada",
+    # DICOM
+    "permanent": "permanente",
+    "transient": "passageira",
+    "no reason given": "nenhum motivo informado",
+    "application context name not supported": "contexto de aplicação não suportado",
+    "calling AE title not recognized": "calling AE title (o nosso) não reconhecido",
+    "called AE title not recognized": "called AE title (o dele) não reconhecido",
+    "protocol version not supported": "versão do protocolo não suportada",
+    "temporary congestion": "congestionamento passageiro",
+    "local limit exceeded": "limite local excedido",
+    "source {source}, reason {reason}": "origem {source}, motivo {reason}",
+    "result {result}": "resultado {result}",
+    "the connection broke: {why}": "a conexão caiu: {why}",
+    "the peer presents no certificate, and one is demanded": (
+        "o outro lado não apresenta certificado, e ele é exigido"
+    ),
+    "the peer offers no cipher suite that is allowed": (
+        "o outro lado não oferece nenhuma cifra permitida"
+    ),
+    "the peer offers only TLS versions older than 1.2": (
+        "o outro lado só oferece versões do TLS anteriores à 1.2"
+    ),
+    "what the peer speaks is not TLS": "o outro lado não fala TLS",
+    "what the peer speaks is HTTP": "o outro lado fala HTTP",
+    "the peer's certificate is not accepted: {why}": (
+        "o certificado do outro lado não é aceito: {why}"
+    ),
+    "the peer does not agree to TLS: {why}": "o outro lado não aceita o TLS: {why}",
+    "TLS: {why}": "TLS: {why}",
+    "the connection was closed": "a conexão foi encerrada",
+    "the peer broke off in the middle of it": "o outro lado desistiu no meio",
+    "by its protocol layer, reason: {reason}": ("pela camada de protocolo dele, motivo: {reason}"),
+    "by its application": "pela aplicação dele",
+    "{peer} did not respond within {seconds:g} s": "{peer} não respondeu em {seconds:g} s",
+    "{peer} did not answer the association request within {seconds:g} s": (
+        "{peer} não respondeu ao pedido de associação em {seconds:g} s"
+    ),
+    "{peer} stopped taking data for {seconds:g} s": (
+        "{peer} deixou de receber dados por {seconds:g} s"
+    ),
+    "the host name of {peer} is not known: is it right, and does DNS work here?": (
+        "o nome do host de {peer} não é conhecido: está certo, e o DNS funciona aqui?"
+    ),
+    "{peer} refused the connection: is it running, and is the port right?": (
+        "{peer} recusou a conexão: está em execução, e a porta está certa?"
+    ),
+    "{peer} did not answer within {seconds:g} s: is it switched on, and does a firewall let us "
+    "through?": (
+        "{peer} não respondeu em {seconds:g} s: está ligado, e o firewall nos deixa passar?"
+    ),
+    "{peer} cannot be reached: {why}": "{peer} não pode ser alcançado: {why}",
+    "no TLS connection with {peer}: {why}": "sem conexão TLS com {peer}: {why}",
+    "{peer} did not finish the TLS handshake: does it speak TLS on this port?": (
+        "{peer} não concluiu a abertura do TLS: ele fala TLS nesta porta?"
+    ),
+    "{peer} aborted the association {how}": "{peer} interrompeu a associação {how}",
+    "{peer} breaks the DICOM protocol: {why}": "{peer} viola o protocolo DICOM: {why}",
+    "stopped before the TLS handshake with {peer} was over": (
+        "interrompido antes do fim da abertura do TLS com {peer}"
+    ),
+    "{peer} rejected the association: {why}": "{peer} rejeitou a associação: {why}",
+    "{peer} broke off the association: {why}": "{peer} desfez a associação: {why}",
+    "stopped in the middle of an exchange with {peer}": (
+        "interrompido no meio de uma conversa com {peer}"
+    ),
+    "{peer} answered with the status 0x{status:04X}": (
+        "{peer} respondeu com o status 0x{status:04X}"
+    ),
+    "{peer} answered": "{peer} respondeu",
+    "{peer} takes the association but does not do C-ECHO (Verification)": (
+        "{peer} aceita a associação, mas não faz C-ECHO (Verification)"
+    ),
+    # routes
+    "{what}: {known}, not {wanted}": "{what}: {known}, e não {wanted}",
+    "disabled or not there: {names}": "desativados ou inexistentes: {names}",
+    "none is known": "nenhum conhecido",
+    "{one} or {other}": "{one} ou {other}",
+    "there are no routes: every enabled destination": "não há rotas: todos os destinos ativados",
+    "none of the {count} routes applies": "nenhuma das {count} rotas se aplica",
+    "route {name}: {destinations}": "rota {name}: {destinations}",
+    "routes {names}: {destinations}": "rotas {names}: {destinations}",
+    "calling AE title": "calling AE title",
+    "called AE title": "called AE title",
+    "patient ID: not {wanted}": "ID do paciente: não é {wanted}",
+    "study description: not {wanted}": "descrição do estudo: não é {wanted}",
+    "nowhere": "nenhum lugar",
+    "modality": "modalidade",
+    "{route} comes before it and is the last one to apply": (
+        "{route} vem antes e é a última a se aplicar"
+    ),
+    "a route's name never changes; add another one": (
+        "o nome de uma rota nunca muda; adicione outra"
+    ),
+    "there is no destination {unknown}; GET /api/v1/destinations lists them": (
+        "não existe o destino {unknown}; GET /api/v1/destinations os lista"
+    ),
+    "There is no route {name!r}; GET /api/v1/routes lists them.": (
+        "Não existe a rota {name!r}; GET /api/v1/routes as lista."
+    ),
+    "There is a route {name!r} already; PUT changes it.": (
+        "Já existe a rota {name!r}; PUT a altera."
+    ),
+    # TLS files
+    "{path} holds no certificate (-----BEGIN CERTIFICATE-----)": (
+        "{path} não contém certificado (-----BEGIN CERTIFICATE-----)"
+    ),
+    "{path} can't be read: {why}": "{path} não pode ser lido: {why}",
+    "{path} holds a certificate that can't be read": (
+        "{path} contém um certificado que não pode ser lido"
+    ),
+    "{named} can't be used: {why}; they are PEM files of a certificate with its chain, of its key "
+    "without a passphrase, and of the authorities that are trusted": (
+        "{named} não podem ser usados: {why}; são arquivos PEM de um certificado com sua cadeia, "
+        "de sua chave sem senha, e das autoridades em que se confia"
+    ),
+    "a file is no PEM file, or not of this kind": "um arquivo não é PEM, ou não é deste tipo",
+    "the key has a passphrase": "a chave tem senha",
+    # signing in
+    "Send `Authorization: Bearer <token>`, or sign in at /.": (
+        "Envie `Authorization: Bearer <token>`, ou entre em /."
+    ),
+    "One signs in on the router's own page, or with no browser at all.": (
+        "Entra-se pela página do próprio roteador, ou sem navegador."
+    ),
+    "A change by cookie must come from the router's own page (Origin); use a bearer token "
+    "elsewhere.": (
+        "Uma mudança com cookie tem de vir da página do próprio roteador (Origin); fora dela, use "
+        "um token."
+    ),
+    "Name or password is wrong, or the user is disabled.": (
+        "O nome ou a senha está errado, ou o usuário está desativado."
+    ),
+    "this is not the present password": "esta não é a senha atual",
+    "This token expired on {expires_at:%Y-%m-%d %H:%M} UTC.": (
+        "Este token venceu em {expires_at:%d/%m/%Y %H:%M} UTC."
+    ),
+    "This session was ended. {then}": "Esta sessão foi encerrada. {then}",
+    "Too many wrong tokens or passwords came from {address}: none is looked at for {seconds} s.": (
+        "Vieram tokens ou senhas errados demais de {address}: nenhum será visto por {seconds} s."
+    ),
+    "This token is not known (any more).": "Este token não é (mais) conhecido.",
+    "This needs the role {needed}; {name} has {role}.": (
+        "Isto exige o papel {needed}; {name} tem {role}."
+    ),
+    "{name} has no password: only users have (GET /api/v1/users).": (
+        "{name} não tem senha: só usuários têm (GET /api/v1/users)."
+    ),
+    "The password was changed meanwhile: sign in with the new one.": (
+        "A senha foi trocada nesse meio-tempo: entre com a nova."
+    ),
+    "Give name and password, a token, or a sign-in link's token.": (
+        "Informe nome e senha, um token, ou o token de um link de entrada."
+    ),
+    "it needs {count} characters or more; a few words are easier to remember": (
+        "precisa de {count} caracteres ou mais; algumas palavras são mais fáceis de lembrar"
+    ),
+    "it needs {count} different characters or more": (
+        "precisa de {count} caracteres diferentes ou mais"
+    ),
+    "it must not contain the user's name": "não pode conter o nome do usuário",
+    "Too many passwords are being checked at once": (
+        "Há senhas demais em verificação ao mesmo tempo"
+    ),
+    # users and tokens
+    "it is in the future, at most ten years ahead, or null": (
+        "fica no futuro, no máximo daqui a dez anos, ou nulo"
+    ),
+    "There is a token {name!r} already: delete it, or take another name.": (
+        "Já existe o token {name!r}: exclua-o, ou escolha outro nome."
+    ),
+    "There is no token {token_id!r}; GET /api/v1/tokens lists them.": (
+        "Não existe o token {token_id!r}; GET /api/v1/tokens os lista."
+    ),
+    "{name!r} is not free: in the audit trail it is no person's": (
+        "{name!r} não está livre: na auditoria não é nome de pessoa"
+    ),
+    "a user's name never changes; add another one": (
+        "o nome de um usuário nunca muda; adicione outro"
+    ),
+    "There is no user {name!r}; GET /api/v1/users lists them.": (
+        "Não existe o usuário {name!r}; GET /api/v1/users os lista."
+    ),
+    "{name!r} is the last user with the role admin: give it to another one first.": (
+        "{name!r} é o último usuário com o papel de administrador: antes, dê-o a outro."
+    ),
+    "There is a user {name!r} already; PUT changes it.": (
+        "Já existe o usuário {name!r}; PUT o altera."
+    ),
+    "The audit trail can't be written now, so nothing is shown or done": (
+        "A auditoria não pode ser gravada agora, por isso nada é mostrado nem feito"
+    ),
+    # alarms
+    "{setting} can't be reached ({reason})": "{setting} não pode ser alcançado ({reason})",
+    "{setting} answered {code}": "{setting} respondeu {code}",
+    # checks: titles, what was found, what to do
+    "it is used from the next connection on": "ele vale a partir da próxima conexão",
+    "then restart the api": "depois reinicie a api",
+    "The message broker can't be reached": "O servidor de mensagens não pode ser alcançado",
+    "Database": "Banco de dados",
+    "It answers, and its schema is this version's": "Responde, e seu esquema é o desta versão",
+    "See that the database runs and that ROUTER_DATABASE_URL is right; images are received and "
+    "kept meanwhile. For another schema: python -m dicom_router.migrations": (
+        "Veja se o banco de dados está em execução e se ROUTER_DATABASE_URL está certa; enquanto "
+        "isso as imagens são recebidas e guardadas. Para outro esquema: "
+        "python -m dicom_router.migrations"
+    ),
+    "Message broker": "Servidor de mensagens",
+    "It is connected": "Está conectado",
+    "See that RabbitMQ runs and that ROUTER_AMQP_URL is right; images are received and kept "
+    "meanwhile": (
+        "Veja se o RabbitMQ está em execução e se ROUTER_AMQP_URL está certa; enquanto isso as "
+        "imagens são recebidas e guardadas"
+    ),
+    "Data folder": "Pasta de dados",
+    "It is the database's": "É a do banco de dados",
+    "Mount the right disk at {path}: images are refused (A700) and nothing is deleted or given up "
+    "meanwhile. Only if that disk is gone for good: go on with the folder that is there, in the "
+    "dashboard or by POST /api/v1/data-folder/adopt": (
+        "Monte o disco certo em {path}: enquanto isso as imagens são recusadas (A700) e nada é "
+        "excluído nem abandonado. Só se aquele disco se perdeu de vez: siga com a pasta que está "
+        "lá, no painel ou com POST /api/v1/data-folder/adopt"
+    ),
+    "{free:.1f} of {total:.1f} GiB are free": "{free:.1f} de {total:.1f} GiB estão livres",
+    "Routes lead to destinations": "As rotas levam a destinos",
+    "Enable the destination, or take it out of the route": "Ative o destino, ou tire-o da rota",
+    "Studies that need attention": "Estudos que requerem atenção",
+    "There are none": "Não há nenhum",
+    "The list of studies, filtered (GET /api/v1/studies?needs_attention=true), has them; each says "
+    "why": (
+        "Estão na lista de estudos, filtrada (GET /api/v1/studies?needs_attention=true); cada um "
+        "diz por quê"
+    ),
+    "images are refused (A700)": "imagens são recusadas (A700)",
+    "Disk": "Disco",
+    "Destinations": "Destinos",
+    "{count} known": "{count} conhecidos",
+    "Either {how}": "Escolha: {how}",
+    "Destinations take images": "Os destinos recebem imagens",
+    "None is known to be down": "Nenhum está fora do ar, que se saiba",
+    "See that it runs and lets the router in; the echo to the destination (or POST "
+    "/api/v1/destinations/NAME/echo) says how far the router gets": (
+        "Veja se está em execução e deixa o roteador entrar; o eco para o destino (ou POST "
+        "/api/v1/destinations/NOME/echo) diz até onde o roteador chega"
+    ),
+    "These name destinations that are disabled or not there: {routes}": (
+        "Estas citam destinos desativados ou inexistentes: {routes}"
+    ),
+    "{count} are followed": "{count} em uso",
+    "None: studies go to every enabled destination": (
+        "Nenhuma: os estudos vão para todos os destinos ativados"
+    ),
+    "{count} studies need a person to look at them": (
+        "{count} estudos precisam que alguém os veja"
+    ),
+    "Dead letters": "Mensagens mortas",
+    "The page of queues (or GET /api/v1/queues/NAME/dlq) says why; mend that, then replay them": (
+        "A página das filas (ou GET /api/v1/queues/NOME/dlq) diz por quê; resolva isso e repita-as"
+    ),
+    "full in {hours:.0f} hours at the rate of the last day": (
+        "cheio em {hours:.0f} horas no ritmo do último dia"
+    ),
+    "Make room, or shorten ROUTER_RETENTION_HOURS": (
+        "Libere espaço, ou encurte ROUTER_RETENTION_HOURS"
+    ),
+    "Certificates of DICOM over TLS": "Certificados do DICOM sobre TLS",
+    "Certificate of HTTPS": "Certificado do HTTPS",
+    "{path} expired {end:%Y-%m-%d %H:%M} UTC": "{path} venceu em {end:%d/%m/%Y %H:%M} UTC",
+    "{path} is good until {end:%Y-%m-%d %H:%M} UTC": "{path} vale até {end:%d/%m/%Y %H:%M} UTC",
+    "Put a new certificate in the place of {path}; {then}": (
+        "Ponha um certificado novo no lugar de {path}; {then}"
+    ),
+    "Down: {names}; {waiting} deliveries wait and go out by themselves": (
+        "Fora do ar: {names}; {waiting} entregas esperam e saem sozinhas"
+    ),
+    "Queues are consumed": "As filas são consumidas",
+    "There are some in {queues}": "Há algumas em {queues}",
+    "The data folder can't be read: {why}": "A pasta de dados não pode ser lida: {why}",
+    "See that {path} exists and belongs to the router's user": (
+        "Veja se {path} existe e pertence ao usuário do roteador"
+    ),
+    "Put files in place that go together and that the router's user may read; what was loaded "
+    "before is used until then, but not after a restart": (
+        "Ponha arquivos que combinem e que o usuário do roteador possa ler; até lá vale o que foi "
+        "carregado antes, mas não depois de um reinício"
+    ),
+    "Nobody consumes {names}; {waiting} messages wait": (
+        "Ninguém consome {names}; {waiting} mensagens esperam"
+    ),
+    "{count} queues, each with a consumer": "{count} filas, cada uma com um consumidor",
+    "Start the service that the queue's name begins with; nothing is lost meanwhile": (
+        "Inicie o serviço com que o nome da fila começa; enquanto isso nada se perde"
+    ),
+    "No destination is set, studies will stay unrouted; the earlier version sent to "
+    "192.168.10.16:4243 ZEROCLICK": (
+        "Nenhum destino definido, os estudos ficarão sem destino; a versão anterior enviava para "
+        "192.168.10.16:4243 ZEROCLICK"
+    ),
+    "set TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, or add one with POST "
+    "/api/v1/destinations": (
+        "defina TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, ou adicione um "
+        "na página de destinos (POST /api/v1/destinations)"
+    ),
+    "Not ready: {reasons}": "Não está pronto: {reasons}",
+    # requests
+    "it has 1 to 255 printable characters without spaces": (
+        "tem de 1 a 255 caracteres visíveis, sem espaços"
+    ),
+    "it came with another request before: use a new one": (
+        "já veio com outro pedido antes: use um novo"
+    ),
+    "The same request is being carried out: ask again in a moment.": (
+        "O mesmo pedido está sendo executado: pergunte de novo em instantes."
+    ),
+    "A body has at most {count} bytes.": "Um corpo tem no máximo {count} bytes.",
+    "A path or a query can't contain NUL (%00).": (
+        "Um caminho ou uma consulta não pode conter NUL (%00)."
+    ),
+    "{name} asks more than {per_second:g} times a second: wait {seconds} s; the event stream tells "
+    "what is new without asking.": (
+        "{name} pergunta mais de {per_second:g} vezes por segundo: espere {seconds} s; o fluxo de "
+        "eventos conta as novidades sem que se pergunte."
+    ),
+    "The log says more: look for request {request_id}.": (
+        "O registro diz mais: procure pelo pedido {request_id}."
+    ),
+    "it is a date (2026-01-22) or a time (2026-01-22T14:15:30Z), not too far away": (
+        "é uma data (2026-01-22) ou uma hora (2026-01-22T14:15:30Z), não muito distante"
+    ),
+    "{why}; use `next` of the page before, with the same filters": (
+        "{why}; use o `next` da página anterior, com os mesmos filtros"
+    ),
+    "it is none that this API gave out": "não é um dos que esta API deu",
+    "it is none that this API gave out; use `next` of the page before": (
+        "não é um dos que esta API deu; use o `next` da página anterior"
+    ),
+    "it belongs to another order than {sort!r}": "pertence a outra ordem que não {sort!r}",
+    "The request can't be understood": "O pedido não pôde ser entendido",
+    "Not signed in": "Sem sessão",
+    "Not allowed": "Não permitido",
+    "Not found": "Não encontrado",
+    "Method not allowed": "Método não permitido",
+    "This is not possible as things are": "Isto não é possível como as coisas estão",
+    "The request is too large": "O pedido é grande demais",
+    "A value is not allowed": "Um valor não é permitido",
+    "Too many requests": "Pedidos demais",
+    "Something went wrong here": "Algo deu errado aqui",
+    "Not available now": "Não disponível agora",
+    "There is nothing at this path; /api/docs lists what there is.": (
+        "Não há nada neste caminho; /api/docs lista o que há."
+    ),
+    "{why}; try again soon.": "{why}; tente de novo em breve.",
+    "{method} is not possible here; the header Allow says what is.": (
+        "{method} não é possível aqui; o cabeçalho Allow diz o que é."
+    ),
+    "Field required": "campo obrigatório",
+    "Extra inputs are not permitted": "campo desconhecido",
+    "Input should be greater than or equal to {least}": "deve ser maior ou igual a {least}",
+    "Input should be less than or equal to {most}": "deve ser menor ou igual a {most}",
+    "String should have at least {count} character(s)": "deve ter ao menos {count} caractere(s)",
+    "String should have at most {count} character(s)": "deve ter no máximo {count} caractere(s)",
+    "String should match pattern '{pattern}'": "deve ter a forma '{pattern}'",
+    "Input should be a whole number": "deve ser um número inteiro",
+    "Input should be a number": "deve ser um número",
+    "It should have at least {count} item(s)": "deve ter ao menos {count} item(ns)",
+    "It should have at most {count} item(s)": "deve ter no máximo {count} item(ns)",
+    "Input should be {expected}": "deve ser {expected}",
+    "The request failed": "O pedido falhou",
+    # data folder, disk, events, logs
+    "The data folder is the database's already: there is nothing to do.": (
+        "A pasta de dados já é a do banco de dados: não há nada a fazer."
+    ),
+    "`instead_of` is not the id of the folder that would be given up: GET /api/v1/data-folder has "
+    "it as `expected_id`.": (
+        "`instead_of` não é o id da pasta que seria abandonada: GET /api/v1/data-folder o tem como "
+        "`expected_id`."
+    ),
+    "The data folder {root} can't be read ({why}): see that its disk is mounted and belongs to the "
+    "router's user.": (
+        "A pasta de dados {root} não pode ser lida ({why}): veja se o disco está montado e "
+        "pertence ao usuário do roteador."
+    ),
+    "it is the id of an event of this stream": "é o id de um evento deste fluxo",
+    "the api was started anew since; begin without one": (
+        "a api foi reiniciada desde então; comece sem ele"
+    ),
+    # deliveries
+    "There is no delivery {delivery_id!r}; GET /api/v1/deliveries lists them.": (
+        "Não existe a entrega {delivery_id!r}; GET /api/v1/deliveries as lista."
+    ),
+    "There is no bulk {bulk_id!r}: POST /api/v1/deliveries/bulk makes one.": (
+        "Não existe o envio em lote {bulk_id!r}: POST /api/v1/deliveries/bulk cria um."
+    ),
+    "This delivery can't be tried again: it is {state}.": (
+        "Esta entrega não pode ser tentada de novo: está {state}."
+    ),
+    "Its study was deleted": "O estudo foi excluído",
+    "This delivery can't be cancelled: it is {state}.": (
+        "Esta entrega não pode ser cancelada: está {state}."
+    ),
+    "It was replaced: the delivery {later} is owed its images": (
+        "Foi substituída: suas imagens são da entrega {later}"
+    ),
+    "{why}; POST /api/v1/studies/…/forward sends what is missing.": (
+        "{why}; POST /api/v1/studies/…/forward envia o que falta."
+    ),
+    "There is no destination {destination!r} any more: add it again first (POST "
+    "/api/v1/destinations).": (
+        "O destino {destination!r} não existe mais: antes, adicione-o de novo (POST "
+        "/api/v1/destinations)."
+    ),
+    "This bulk has ended: there is nothing left to cancel.": (
+        "Este envio em lote terminou: não há mais o que cancelar."
+    ),
+    # destinations
+    "There is no destination {name!r}; GET /api/v1/destinations lists them.": (
+        "Não existe o destino {name!r}; GET /api/v1/destinations os lista."
+    ),
+    "a destination's name never changes; add another one": (
+        "o nome de um destino nunca muda; adicione outro"
+    ),
+    "Studies go to {name!r} by the routes {named_by}: change these before.": (
+        "Estudos vão para {name!r} pelas rotas {named_by}: mude-as antes."
+    ),
+    "The destination {name!r} is what {variables} say: change these and restart, or unset them to "
+    "change it here.": (
+        "O destino {name!r} é o que dizem {variables}: mude-as e reinicie, ou retire-as para "
+        "alterá-lo aqui."
+    ),
+    "There is a destination {name!r} already; PUT changes it.": (
+        "Já existe o destino {name!r}; PUT o altera."
+    ),
+    "{left} deliveries to {name!r} have not ended: wait for them, or give ?waiting=discard to "
+    "cancel them (they never count as delivered).": (
+        "{left} entregas para {name!r} não terminaram: espere por elas, ou use ?waiting=discard "
+        "para cancelá-las (nunca contam como entregues)."
+    ),
+    # quarantine and queues
+    "{receipt_id!r} is not in quarantine; GET /api/v1/quarantine lists what is.": (
+        "{receipt_id!r} não está em quarentena; GET /api/v1/quarantine lista o que está."
+    ),
+    "Its file is not in quarantine any more: {reason}.": (
+        "O arquivo não está mais em quarentena: {reason}."
+    ),
+    "Its study was deleted: what is in quarantine stays there.": (
+        "O estudo foi excluído: o que está em quarentena fica lá."
+    ),
+    "There is no dead letter {message_id!r} (any more); GET /api/v1/queues/{name}/dlq lists "
+    "them.": (
+        "Não existe (mais) a mensagem morta {message_id!r}; GET /api/v1/queues/{name}/dlq as lista."
+    ),
+    "There is no queue {name!r}; GET /api/v1/queues lists them.": (
+        "Não existe a fila {name!r}; GET /api/v1/queues as lista."
+    ),
+    "the forwarders are away; what waits for the destination is in retry.30s": (
+        "os forwarders estão fora; o que espera pelo destino está em retry.30s"
+    ),
+    "the organizers are away, wait for the database, or are slower than the scanners": (
+        "os organizers estão fora, esperam pelo banco, ou são mais lentos que os aparelhos"
+    ),
+    "the organizers are away": "os organizers estão fora",
+    "the forwarders are away or wait for the database": (
+        "os forwarders estão fora ou esperam pelo banco"
+    ),
+    "the forwarders are away": "os forwarders estão fora",
+    "no api runs, or the database is away": "nenhuma api em execução, ou o banco está fora",
+    # senders
+    "There is a sender {name!r} already; PUT changes it.": (
+        "Já existe o aparelho {name!r}; PUT o altera."
+    ),
+    "There is no sender {name!r}; GET /api/v1/senders lists them.": (
+        "Não existe o aparelho {name!r}; GET /api/v1/senders os lista."
+    ),
+    "a sender's name never changes; register another one": (
+        "o nome de um aparelho nunca muda; cadastre outro"
+    ),
+    "Where {name!r} listens is not known: give it a host and a port (PUT).": (
+        "Não se sabe onde {name!r} atende: informe host e porta (PUT)."
+    ),
+    # studies
+    "There is no such study; GET /api/v1/studies?q= finds what there is.": (
+        "Este estudo não existe; GET /api/v1/studies?q= encontra o que há."
+    ),
+    "{destination} has {images} of its {total} images since {since}": (
+        "{destination} tem {images} das {total} imagens desde {since}"
+    ),
+    "This study is no longer on this disk: {who}. Send it from there.": (
+        "Este estudo não está mais neste disco: {who}. Envie-o de lá."
+    ),
+    "there is none called {name!r}; GET /api/v1/destinations lists them": (
+        "não há nenhum chamado {name!r}; GET /api/v1/destinations os lista"
+    ),
+    "The destination {name!r} is disabled: enable it first (PUT, `enabled: true`).": (
+        "O destino {name!r} está desativado: ative-o antes (PUT, `enabled: true`)."
+    ),
+    "This study was deleted: there is nothing left to send.": (
+        "Este estudo foi excluído: não há mais o que enviar."
+    ),
+    "This study is still being received; it goes out by itself.": (
+        "Este estudo ainda está sendo recebido; ele sai sozinho."
+    ),
+    "an earlier version of the router had sent it": (
+        "uma versão anterior do roteador já o tinha enviado"
+    ),
+    "This study was deleted: nothing of it goes out any more.": (
+        "Este estudo foi excluído: nada mais dele é enviado."
+    ),
+    "This study is held already: {hold_reason}": "Este estudo já está retido: {hold_reason}",
+    "This study was deleted: there is nothing left to release.": (
+        "Este estudo foi excluído: não há mais o que liberar."
+    ),
+    "This study is not held, and nothing at it needs attention.": (
+        "Este estudo não está retido, e nada nele requer atenção."
+    ),
+    "This study was deleted already, by {deleted_by}.": (
+        "Este estudo já foi excluído, por {deleted_by}."
+    ),
+    "This study is no longer on this disk: nothing is left to delete.": (
+        "Este estudo não está mais neste disco: não há o que excluir."
+    ),
+    "No destination is enabled: add one (POST /api/v1/destinations) or enable one.": (
+        "Nenhum destino está ativado: adicione um (POST /api/v1/destinations) ou ative um."
+    ),
+    "no destination is known to have it": "não se sabe de nenhum destino que o tenha",
+    "There is no picture of this series: {why}.": "Não há figura desta série: {why}.",
+    "The study has no such series; GET …/series lists them.": (
+        "O estudo não tem esta série; GET …/series as lista."
+    ),
+    "Many pictures are being drawn; try again soon.": (
+        "Há muitas figuras sendo desenhadas; tente de novo em breve."
+    ),
+}
