@@ -30,7 +30,9 @@ from services.api.idempotency import KEPT
 from services.api.logbook import Logbook
 from services.api.oldest import OldestLetters
 from services.api.queries import idempotency
+from services.api.queue_history import EVERY, QueueHistory
 from services.api.server import Server, address_of, bind
+from services.api.standing import note_depths
 from services.api.targets import own_default, warn_without_destination
 
 _RELAY_EVERY_SECONDS = 10.0
@@ -100,6 +102,9 @@ class ApiService:
             Task("outbox", relay.relay, every=_RELAY_EVERY_SECONDS, wake=relay.woken).start(),
             Task("audit", trail.flush, every=FLUSH_SECONDS, wake=trail.wake).start(),
             Task("prune", self.prune, every=_PRUNE_EVERY_SECONDS).start(),
+            Task(
+                "queue-history", partial(note_depths, context), every=EVERY.total_seconds()
+            ).start(),
             *(task.start() for task in self._alarms(context)),
         )
         self._server.start()
@@ -172,6 +177,7 @@ class ApiService:
             feed=self._feed,
             logbook=self._logbook,
             oldest_letters=OldestLetters(self._bus, self._clock),
+            queue_history=QueueHistory(self._clock),
             source=process.instance_name(SERVICE),
             ready_checks=self._ready_checks,
         )

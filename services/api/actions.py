@@ -82,6 +82,7 @@ ACTIONS: dict[str, Action | None] = {
     "retry_delivery": Action.DELIVERY_RETRY,
     "cancel_delivery": Action.DELIVERY_CANCEL,
     "list_queues": None,
+    "get_queue_history": None,
     "list_dead_letters": Action.QUEUE_LETTERS,
     "replay_dead_letters": Action.QUEUE_REPLAY,
     "list_quarantine": Action.QUARANTINE_LIST,

@@ -33,6 +33,7 @@ from services.api.middleware import segment
 from services.api.oldest import OldestLetters
 from services.api.problems import Problem
 from services.api.queries import Session
+from services.api.queue_history import QueueHistory
 from services.api.schemas import DEFAULT_ITEMS, MOST_ITEMS
 from services.api.thumbnails import Thumbnails
 
@@ -58,6 +59,7 @@ class Context:
     feed: Feed
     logbook: Logbook
     oldest_letters: OldestLetters
+    queue_history: QueueHistory
     source: str  # of the messages it publishes: `api@host:pid`
     ready_checks: Sequence[ReadyCheck] = ()
     thumbnails: Thumbnails = field(default_factory=Thumbnails)

@@ -18,6 +18,7 @@ PLACES = (
     "/studies/{uid:path}",
     "/queues",
     "/destinations",
+    "/routes",
     "/scanners",
     "/diagnostics",
     "/disk",

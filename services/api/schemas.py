@@ -597,6 +597,26 @@ class QueueStatus(BaseModel):
     grows_when: Words = Field(examples=["the organizers are away"])
 
 
+class QueueSample(BaseModel):
+    """How many messages the queues held at a moment, by name; none is left out as 0."""
+
+    at: AwareDatetime
+    waiting: dict[str, int] = Field(
+        description="That wait to be handled, or to be tried again.",
+        examples=[{"organizer.intake": 12}],
+    )
+    dead: dict[str, int] = Field(description="Dead letters.", examples=[{}])
+
+
+class QueueHistory(BaseModel):
+    """How deep the queues were."""
+
+    every_seconds: float = Field(description="How far samples are apart.", examples=[30.0])
+    samples: list[QueueSample] = Field(
+        description="The oldest first: of the last six hours, or since this api was started."
+    )
+
+
 class DeadLetter(BaseModel):
     """A message that could not be handled."""
 
@@ -783,6 +803,12 @@ class DataFolder(BaseModel):
     expected_id: str | None = Field(description="The database's; null before the first start.")
     found_id: str | None = Field(description="What the folder's `.router-id` says.")
     adopted_at: AwareDatetime | None = Field(description="When the database's was recorded.")
+    missing: int = Field(
+        description="Studies on disk whose folder is not in it; 0 where it is the right one."
+    )
+    studies: list["MissingStudy"] = Field(
+        description="The first 500 of them: what would be given up by adopting it."
+    )
 
 
 class Adoption(BaseModel):

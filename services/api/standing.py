@@ -1,7 +1,6 @@
 """How the queues stand, whoever consumes them, and what it means when one grows."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from dicom_router.bus import Queue, QueueDepth
 from dicom_router.queues import (
@@ -12,10 +11,11 @@ from dicom_router.queues import (
     delivery_queue,
     destination_of,
 )
-from dicom_router.said import Said, said
+from dicom_router.said import said
 from services.api.context import Context
 from services.api.handlers import EVENTS_QUEUE
 from services.api.queries import queues as queries
+from services.api.queue_history import Standing
 
 # What it means when one grows, as in `docs/operations.md`, "Queues".
 _GROWS = {
@@ -28,17 +28,6 @@ _GROWS = {
     EVENTS_QUEUE.name: said("no api runs, or the database is away"),
 }
 _DELIVERIES_GROW = said("the forwarders are away; what waits for the destination is in retry.30s")
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A queue with its retry tiers and dead letters."""
-
-    queue: Queue
-    grows_when: Said
-    work: QueueDepth
-    tiers: Sequence[QueueDepth]
-    dead: int
 
 
 def known_queues(context: Context) -> dict[str, Queue]:
@@ -62,6 +51,11 @@ def _standing(queue: Queue, depths: dict[str, QueueDepth]) -> Standing:
     dead = depths.get(queue.dead_letter_name)
     grows_when = _GROWS.get(queue.name, _DELIVERIES_GROW)
     return Standing(queue, grows_when, depths[queue.name], tiers, dead.messages if dead else 0)
+
+
+def note_depths(context: Context) -> None:
+    """Keep how deep all queues are now, for who looks later."""
+    context.queue_history.note(standing(context, known_queues(context).values()))
 
 
 def without_consumers(context: Context) -> list[Standing]:

@@ -19,7 +19,7 @@ from services.api.queries.deliveries import CountedDelivery
 from services.api.queries.destinations import DestinationStatus
 from services.api.queries.quarantine import SetAside
 from services.api.queries.studies import Filing, Touch
-from services.api.standing import Standing
+from services.api.queue_history import Sample, Standing
 
 # Among entries of one moment, which came first.
 _ORDER = {"received": 0, "organized": 1}
@@ -121,6 +121,13 @@ def queue(each: Standing, oldest: datetime | None) -> schemas.QueueStatus:
         oldest_dead_letter_at=oldest,
         grows_when=each.grows_when,
     )
+
+
+def queue_sample(found: Sample) -> schemas.QueueSample:
+    """What the queues held, those that were empty left out."""
+    waiting = {name: count for name, count in found.waiting.items() if count}
+    dead = {name: count for name, count in found.dead.items() if count}
+    return schemas.QueueSample(at=found.at, waiting=waiting, dead=dead)
 
 
 def dead_letter(letter: Letter) -> schemas.DeadLetter:

@@ -22,12 +22,17 @@ def record(session: Session, router_id: str, now: datetime) -> None:
     session.merge(DataFolder(id=1, router_id=router_id, adopted_at=now))
 
 
-def lock_missing(session: Session, present: Container[str]) -> list[Study]:
-    """The studies on disk whose folder is none of these, by UID and locked."""
+def missing(session: Session, present: Container[str]) -> list[tuple[str, str]]:
+    """UID and folder of the studies on disk whose folder is none of these, by UID."""
     rows = session.execute(
         select(Study.study_uid, Study.folder).where(Study.on_disk).order_by(Study.study_uid)
     )
-    uids = [uid for uid, folder in rows if folder not in present]
+    return [(uid, folder) for uid, folder in rows if folder not in present]
+
+
+def lock_missing(session: Session, present: Container[str]) -> list[Study]:
+    """The studies on disk whose folder is none of these, by UID and locked."""
+    uids = [uid for uid, _folder in missing(session, present)]
     found: list[Study] = []
     for start in range(0, len(uids), _CHUNK):
         found += lock_studies(session, uids[start : start + _CHUNK]).values()

@@ -29,13 +29,21 @@ log = get_logger()
 
 @router.get("", summary="Is the data folder the right one?")
 def get_data_folder(api: Api, _who: Viewer) -> DataFolder:
-    """What its `.router-id` says beside what the database has, as this API's host sees it."""
+    """What its `.router-id` says beside what the database has, as this API's host sees it.
+
+    While it is not the right one, also which studies would be given up by adopting it.
+    """
     with api.database.read() as session:
         row = queries.data_folder(session)
-    expected, found = row.router_id if row else None, api.archive.found_id()
+        expected, found = row.router_id if row else None, api.archive.found_id()
+        status, missing = _status(expected, found), []
+        if status is not DataFolderStatus.OK:
+            missing = queries.missing(session, _present(api))
     return DataFolder(
         path=str(api.archive.root),
-        status=_status(expected, found),
+        status=status,
+        missing=len(missing),
+        studies=[MissingStudy(study_uid=uid, folder=name) for uid, name in missing[:MOST_LISTED]],
         expected_id=expected,
         found_id=found,
         adopted_at=row.adopted_at if row else None,
@@ -95,10 +103,13 @@ def _status(expected: str | None, found: str | None) -> DataFolderStatus:
     return DataFolderStatus.OK if found == expected else DataFolderStatus.OTHER
 
 
+def _present(api: Api) -> set[str]:
+    return {path.name for path in api.archive.study_folders()}
+
+
 def _give_up_missing(api: Api, change: Change, by: str, reason: str) -> list[Study]:
     """Tell of every study whose folder is not here."""
-    present = {path.name for path in api.archive.study_folders()}
-    missing = queries.lock_missing(change.session, present)
+    missing = queries.lock_missing(change.session, _present(api))
     text = (
         f"Its files are not in the data folder that was adopted on {change.now:%Y-%m-%d %H:%M} UTC"
     )

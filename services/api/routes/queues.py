@@ -12,8 +12,9 @@ from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
 from services.api.letters import Replay
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
+from services.api.queue_history import EVERY
 from services.api.routes.studies import StudyUid
-from services.api.schemas import DeadLetter, Page, QueueStatus, Replayed, WhatToReplay
+from services.api.schemas import DeadLetter, Page, QueueHistory, QueueStatus, Replayed, WhatToReplay
 from services.api.standing import known_queues, standing
 
 router = APIRouter(tags=["queues"])
@@ -36,6 +37,15 @@ def list_queues(
     return Page(
         items=shown,
         next=next_cursor(rows, limit, lambda queue: Cursor("name", "", queue.name)),
+    )
+
+
+@router.get("/queues/history", summary="How deep the queues were")
+def get_queue_history(api: Api, _who: Viewer) -> QueueHistory:
+    """A sample every 30 s of the last six hours, in memory: a restart of the api begins anew."""
+    return QueueHistory(
+        every_seconds=EVERY.total_seconds(),
+        samples=[views.queue_sample(each) for each in api.queue_history.samples()],
     )
 
 

@@ -44,6 +44,10 @@ def test_a_folder_that_is_away_or_another_one_is_told(api: Api) -> None:
     assert expected in told["detail"]
     assert "another-routers-id" in told["detail"]
     assert "Mount the right disk" in told["fix"]
+    assert (shown["missing"], shown["studies"]) == (0, [])
+    api.add(a_study("1.2.3", on_disk=True), a_study("1.2.4", on_disk=False))
+    shown = api.get("/data-folder")
+    assert (shown["missing"], [each["study_uid"] for each in shown["studies"]]) == (1, ["1.2.3"])
     (disk.root / ".router-id").unlink()
     shown = api.get("/data-folder")
     assert (shown["status"], shown["expected_id"], shown["found_id"]) == ("missing", expected, None)

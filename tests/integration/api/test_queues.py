@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dicom_router.bus import Queue
+from dicom_router.bus import Queue, QueueDepth
 from dicom_router.events import (
     DeliveryDue,
     DeliveryRetry,
@@ -18,7 +18,10 @@ from dicom_router.events import (
 )
 from dicom_router.models import Receipt
 from dicom_router.queues import INTAKE, STUDY_COMPLETE, delivery_queue
+from dicom_router.said import said
+from services.api.queue_history import EVERY, KEPT, QueueHistory, Standing
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_destination, a_study, complete
+from tests.support.waiting import wait_for
 
 LATER = NOON + timedelta(hours=1)
 
@@ -27,9 +30,14 @@ def bury(api: Api, queue: Queue, payload: Payload, letter_id: str, **headers: An
     """Make a dead letter of a queue."""
     api.bus.declare(queue)
     made = message(payload, id=letter_id, source="t", time=NOON, routing_key=queue.dead_letter_name)
-    said = {"x-attempt": 4, "x-last-error": "TryAgain: no luck", "x-queue": queue.name, **headers}
-    said.setdefault("x-first-failed-at", NOON.isoformat())
-    api.bus.publish(replace(made, headers=said)).result(5)
+    headers = {
+        "x-attempt": 4,
+        "x-last-error": "TryAgain: no luck",
+        "x-queue": queue.name,
+        **headers,
+    }
+    headers.setdefault("x-first-failed-at", NOON.isoformat())
+    api.bus.publish(replace(made, headers=headers)).result(5)
 
 
 def stored(receipt_id: str) -> InstanceStored:
@@ -235,3 +243,28 @@ def a_receipt(receipt_id: str, study_uid: str) -> Receipt:
         spool_path="x",
         received_at=NOON,
     )
+
+
+def test_how_deep_the_queues_are_is_noted_from_the_start(api: Api) -> None:
+    (sample,) = wait_for(lambda: api.get("/queues/history")["samples"], "a sample of the start")
+    assert sample == {"at": "2026-01-22T12:00:00Z", "waiting": {}, "dead": {}}
+    assert api.get("/queues/history")["every_seconds"] == 30
+
+
+def test_what_is_to_be_tried_again_waits_as_well() -> None:
+    history = QueueHistory(lambda: NOON)
+    work = QueueDepth(name=INTAKE.name, messages=2, consumers=1)
+    tiers = [QueueDepth(name=f"{INTAKE.name}.retry.10s", messages=3, consumers=0)]
+    history.note([Standing(INTAKE, said("nothing"), work, tiers, dead=4)])
+    (sample,) = history.samples()
+    assert (sample.waiting, sample.dead) == ({INTAKE.name: 5}, {INTAKE.name: 4})
+
+
+def test_depths_of_long_ago_are_forgotten() -> None:
+    now = [NOON]
+    history = QueueHistory(lambda: now[0])
+    for _ in range(1000):
+        history.note([])
+        now[0] += EVERY
+    kept = history.samples()
+    assert (len(kept) * EVERY, kept[-1].at) == (KEPT, now[0] - EVERY)

@@ -13,6 +13,7 @@ import { Logs } from "./pages/logs";
 import { Overview } from "./pages/overview";
 import { Quarantine } from "./pages/quarantine";
 import { Queues } from "./pages/queues";
+import { Routes } from "./pages/routes";
 import { Scanners } from "./pages/scanners";
 import { SendMany } from "./pages/send-many";
 import { Start } from "./pages/start";
@@ -91,6 +92,7 @@ function Pages() {
       <Route path="/studies/:uid">{(params) => <Study uid={params.uid} />}</Route>
       <Route path="/queues" component={Queues} />
       <Route path="/destinations" component={Destinations} />
+      <Route path="/routes" component={Routes} />
       <Route path="/scanners" component={Scanners} />
       <Route path="/diagnostics" component={Diagnostics} />
       <Route path="/disk" component={Disk} />

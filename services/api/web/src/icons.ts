@@ -26,6 +26,7 @@ import people from "bootstrap-icons/icons/people.svg?url";
 import plus from "bootstrap-icons/icons/plus-lg.svg?url";
 import search from "bootstrap-icons/icons/search.svg?url";
 import shield from "bootstrap-icons/icons/shield-exclamation.svg?url";
+import signpost from "bootstrap-icons/icons/signpost-split.svg?url";
 import speedometer from "bootstrap-icons/icons/speedometer2.svg?url";
 import terminal from "bootstrap-icons/icons/terminal.svg?url";
 import translate from "bootstrap-icons/icons/translate.svg?url";
@@ -47,6 +48,7 @@ const OURS = {
   quarantine: shield,
   queues: stack,
   repeat: arrowRepeat,
+  routes: signpost,
   scanner: broadcast,
   search,
   send,

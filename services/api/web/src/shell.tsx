@@ -8,6 +8,7 @@ import { useOverview } from "./api/queries";
 import { connection } from "./connection";
 import { LANGUAGES, type Locale, type Messages, setLocale, useLocale, useText } from "./i18n";
 import type { IconName } from "./icons";
+import { PasswordDialog } from "./password";
 import { useFormat, useHere } from "./session";
 import { useStore } from "./store";
 import { setTheme, type Theme, theme } from "./theme";
@@ -25,6 +26,7 @@ const PLACES: Place[] = [
   { path: "/queues", icon: "queues", name: "queues" },
   { path: "/send-many", icon: "send", name: "sendMany" },
   { path: "/destinations", icon: "server", name: "destinations" },
+  { path: "/routes", icon: "routes", name: "routes" },
   { path: "/scanners", icon: "scanner", name: "scanners" },
   { path: "/diagnostics", icon: "diagnostics", name: "diagnostics" },
   { path: "/disk", icon: "disk", name: "disk" },
@@ -181,13 +183,24 @@ function Who() {
     mutationFn: () => result(client.DELETE("/api/v1/session")),
     onSettled: () => queries.resetQueries(),
   });
+  const [asked, ask] = useState(false);
   return (
-    <wa-dropdown onwa-select={() => leaving.mutate()}>
-      <wa-button slot="trigger" appearance="plain" size="s" with-caret>
-        {who.name}
-      </wa-button>
-      <h2 class="wa-caption-m">{t.roles[who.role]}</h2>
-      <wa-dropdown-item value="sign-out">{t.app.signOut}</wa-dropdown-item>
-    </wa-dropdown>
+    <>
+      <wa-dropdown
+        onwa-select={(event: Event) =>
+          chosen(event) === "password" ? ask(true) : leaving.mutate()
+        }
+      >
+        <wa-button slot="trigger" appearance="plain" size="s" with-caret>
+          {who.name}
+        </wa-button>
+        <h2 class="wa-caption-m">{t.roles[who.role]}</h2>
+        {who.kind === "user" && (
+          <wa-dropdown-item value="password">{t.password.title}</wa-dropdown-item>
+        )}
+        <wa-dropdown-item value="sign-out">{t.app.signOut}</wa-dropdown-item>
+      </wa-dropdown>
+      {asked && <PasswordDialog onClose={() => ask(false)} />}
+    </>
   );
 }

@@ -12,11 +12,13 @@ const GRAVITY: Check["status"][] = ["fail", "warn", "ok"];
 /** The page where one deals with what a check is about. */
 export const CHECK_PLACES: Record<string, string> = {
   attention: "/studies?attention=1",
+  "data-folder": "/disk",
   "dead-letters": "/queues",
   destinations: "/destinations",
   "destinations-up": "/destinations",
   disk: "/disk",
   queues: "/queues",
+  routes: "/routes",
 };
 
 export function CheckText(props: { check: Check }) {

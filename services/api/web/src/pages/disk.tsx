@@ -4,6 +4,7 @@ import { useDisk } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Heading, Loaded, Notice } from "../ui/basics";
+import { DataFolder } from "./data-folder";
 
 export function Disk() {
   const t = useText();
@@ -16,6 +17,7 @@ export function Disk() {
       <>
         <Heading title={t.pages.disk} />
         <Loaded of={found}>{null}</Loaded>
+        <DataFolder />
       </>
     );
   }
@@ -64,6 +66,7 @@ export function Disk() {
           ))}
         </tbody>
       </table>
+      <DataFolder />
     </>
   );
 }

@@ -9,6 +9,7 @@ import { useFormat } from "../session";
 import { Action, Badge, Heading, Loaded, Scrolled } from "../ui/basics";
 import { say } from "../ui/toast";
 import { DELIVERY_TONES, reasonText } from "../words";
+import { Depths } from "./depths";
 import { DeliveryActions } from "./study";
 
 export function Queues() {
@@ -59,6 +60,7 @@ export function Queues() {
         </Scrolled>
       </Loaded>
       {open && <DeadLetters queue={open} />}
+      <Depths />
     </>
   );
 }

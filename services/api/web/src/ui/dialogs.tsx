@@ -68,6 +68,7 @@ export function Dialog(props: {
 export function ReasonDialog(props: {
   title: string;
   explain: string;
+  hint?: string;
   danger?: boolean;
   run: (reason: string) => Promise<unknown>;
   onClose: () => void;
@@ -86,7 +87,7 @@ export function ReasonDialog(props: {
       <p>{props.explain}</p>
       <wa-textarea
         label={t.app.reason}
-        hint={t.app.reasonHint}
+        hint={props.hint ?? t.app.reasonHint}
         value={reason}
         maxlength={500}
         required

@@ -13,6 +13,7 @@ export function Text(props: {
   disabled?: boolean;
   autofocus?: boolean;
   pattern?: string;
+  autocomplete?: string;
   maxlength?: number;
 }) {
   const { onChange, ...given } = props;
