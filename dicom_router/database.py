@@ -145,8 +145,12 @@ def _postgresql_engine(url: str) -> Engine:
         pool_timeout=30,
         pool_pre_ping=True,
         hide_parameters=True,
-        # A statement that waits longer than this for a lock is stuck behind something broken.
-        connect_args={"connect_timeout": 5, "options": "-c lock_timeout=20s -c timezone=UTC"},
+        # A statement that waits longer than this for a lock is stuck behind something broken. To
+        # compile one takes longer than all that are run here.
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c lock_timeout=20s -c timezone=UTC -c jit=off",
+        },
     )
 
 

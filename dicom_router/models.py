@@ -4,6 +4,7 @@ Times are UTC. Counts on a study are derived from its receipts in the transactio
 never incremented.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     JSON,
     BigInteger,
+    ColumnElement,
     DateTime,
     ForeignKey,
     Index,
@@ -20,10 +22,14 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    bindparam,
     text,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
+
+from dicom_router.search import search_text
 
 
 class StudyState(StrEnum):
@@ -73,6 +79,16 @@ class DeliveryInstanceState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+
+
+def among(column: InstrumentedAttribute[str], states: Iterable[StrEnum]) -> ColumnElement[bool]:
+    """Whether a state is one of these, which are written into the statement.
+
+    So the database knows how many rows there are of them whenever it plans, and which of its
+    partial indexes has them; of a parameter it knows neither.
+    """
+    names = [str(state) for state in states]
+    return column.in_(bindparam(None, names, String(), expanding=True, literal_execute=True))
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -149,6 +165,12 @@ class Association(Base):
     )
 
 
+def _search(context: DefaultExecutionContext) -> str:
+    row = context.current_parameters or {}
+    others = (row["patient_id"], row["accession_number"], row["study_description"])
+    return search_text(row["patient_name"], *others)
+
+
 class Study(Base):
     """A study: its folder, what is known of it, and how far it is."""
 
@@ -156,14 +178,16 @@ class Study(Base):
 
     study_uid: Mapped[str] = mapped_column(String(256), primary_key=True)
     folder: Mapped[str] = mapped_column(String(255), unique=True)
-    patient_id: Mapped[str] = mapped_column(String(256), index=True)
-    patient_name: Mapped[str] = mapped_column(String(256), index=True)
+    patient_id: Mapped[str] = mapped_column(String(256))
+    patient_name: Mapped[str] = mapped_column(String(256))
     study_date: Mapped[str] = mapped_column(String(256))
     study_time: Mapped[str] = mapped_column(String(256))
     modality: Mapped[str] = mapped_column(String(64))
     modalities: Mapped[list[str]]
-    accession_number: Mapped[str] = mapped_column(String(256), index=True)
+    accession_number: Mapped[str] = mapped_column(String(256))
     study_description: Mapped[str] = mapped_column(String(256))
+    # what it is found by, none of which ever changes; see `dicom_router.search`
+    search: Mapped[str] = mapped_column(Text, default=_search)
     created_at: Mapped[datetime]
     created_stamp: Mapped[str] = mapped_column(String(15))  # local time, as in the folder's name
 
@@ -197,8 +221,14 @@ class Study(Base):
     projected: Mapped[bool] = mapped_column(default=False)  # .metadata.json says what is here
     history_month: Mapped[str | None] = mapped_column(String(7))  # in .metadata.d since it is old
 
+    # On PostgreSQL also of what `search` and `modalities` hold: `dicom_router.migrations`.
     __table_args__ = (
         Index("ix_studies_created", "created_at", "study_uid"),
+        Index("ix_studies_patient_name", "patient_name", "study_uid"),
+        Index("ix_studies_patient_id", "patient_id", "study_uid"),
+        Index("ix_studies_study_date", "study_date", "study_uid"),
+        Index("ix_studies_image_count", "image_count", "study_uid"),
+        Index("ix_studies_size_bytes", "size_bytes", "study_uid"),
         Index("ix_studies_state_created", "state", "created_at", "study_uid"),
         Index("ix_studies_on_disk", "on_disk", "state", "sent_at"),
         Index(
@@ -409,11 +439,14 @@ class Delivery(Base):
     lease_owner: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None]
     replaced_by: Mapped[str | None] = mapped_column(String(32))  # a delivery, or BY_DELETION
+    # how many were owed, once all of them are delivered: a list need not count its instances
+    images: Mapped[int | None]
 
     __table_args__ = (
         Index("ix_deliveries_study", "study_uid", "revision", "destination"),
         Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),
         Index("ix_deliveries_created", "created_at", "id"),
+        Index("ix_deliveries_state", "state", "created_at", "id"),
     )
 
 

@@ -80,7 +80,9 @@ def _run(settings: Settings, stopping: threading.Event) -> None:
     if settings.database.startswith("sqlite"):
         Archive(settings.data_dir).make_root()  # where SQLite's file is, unless it is elsewhere
     database = Database(settings.database)
-    migrate(database)
+    remark = migrate(database)
+    if remark:
+        print(f"{remark}.", file=sys.stderr, flush=True)
     bus: Bus = (
         RabbitBus(settings.broker, name=process.instance_name("router"))
         if settings.broker

@@ -10,13 +10,17 @@ from sqlalchemy import text
 
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError
+from dicom_router.migrations.trigrams import ensure_index
 from dicom_router.said import said
 
 _LOCK = 7_203_104  # an arbitrary number that means "migrating" among PostgreSQL's advisory locks
 
 
-def migrate(database: Database) -> None:
-    """Bring the schema to this version; two that try at once wait for each other."""
+def migrate(database: Database) -> str | None:
+    """Bring the schema to this version; two that try at once wait for each other.
+
+    What could not be had, and what to do, in one sentence; the router works without it.
+    """
     with database.write() as session:
         connection = session.connection()
         if not database.is_sqlite:
@@ -24,6 +28,7 @@ def migrate(database: Database) -> None:
         config = configuration()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    return None if database.is_sqlite else ensure_index(database)
 
 
 def require_current(database: Database) -> None:

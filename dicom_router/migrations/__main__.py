@@ -12,12 +12,14 @@ def main() -> int:
     """Migrate and say so; the exit code."""
     try:
         database = Database(load_settings().database)
-        migrate(database)
+        remark = migrate(database)
         database.close()
     except RouterError as error:
         print(error, file=sys.stderr)
         return 2
     print("The database's schema is current.")
+    if remark:
+        print(f"{remark}.", file=sys.stderr)
     return 0
 
 

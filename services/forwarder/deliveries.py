@@ -263,6 +263,7 @@ class Deliveries:
         claim, tally = held.claim, held.tally
         seconds = max(0.0, (held.now - (held.delivery.started_at or held.now)).total_seconds())
         _end(held.delivery, DeliveryState.DELIVERED, None, held.now)
+        held.delivery.images = tally.total
         text = f"{held.progress} in {policy.spoken(seconds)}"
         note(held.session, claim.study_uid, held.now, "delivered", text, **held.about)
         event = StudyForwarded(

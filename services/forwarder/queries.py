@@ -38,6 +38,7 @@ from dicom_router.models import (
     ReceiptState,
     Study,
     TimelineEntry,
+    among,
 )
 from dicom_router.retry import NEVER_PUT_OFF_FOR
 from services.forwarder.missing import Entry
@@ -281,7 +282,7 @@ def delete_outage(session: Session, outage: DestinationOutage, now: datetime) ->
     session.execute(
         update(Delivery).where(mine, Delivery.state == DeliveryState.WAITING).values(reason=None)
     )
-    open_states = Delivery.state.in_((DeliveryState.WAITING, DeliveryState.RETRYING))
+    open_states = among(Delivery.state, (DeliveryState.WAITING, DeliveryState.RETRYING))
     session.execute(
         update(Delivery)
         .where(mine, open_states, Delivery.next_attempt_at > now)
@@ -317,7 +318,7 @@ def probe_now(session: Session, name: str, now: datetime) -> None:
 
 def count_open(session: Session, name: str) -> int:
     """How many deliveries to a destination have not ended."""
-    mine = Delivery.destination == name, Delivery.state.in_(OPEN_DELIVERY_STATES)
+    mine = Delivery.destination == name, among(Delivery.state, OPEN_DELIVERY_STATES)
     return session.scalar(select(func.count()).select_from(Delivery).where(*mine)) or 0
 
 
@@ -326,7 +327,7 @@ def orphans(session: Session) -> list[str]:
     is_there = exists().where(Destination.name == Delivery.destination)
     return list(
         session.scalars(
-            select(Delivery.id).where(Delivery.state.in_(OPEN_DELIVERY_STATES), ~is_there)
+            select(Delivery.id).where(among(Delivery.state, OPEN_DELIVERY_STATES), ~is_there)
         )
     )
 
@@ -368,13 +369,15 @@ class Claim:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    waits = Delivery.state.in_((DeliveryState.WAITING, DeliveryState.RETRYING))
+    waits = among(Delivery.state, (DeliveryState.WAITING, DeliveryState.RETRYING))
     abandoned = and_(Delivery.state == DeliveryState.SENDING, Delivery.lease_until < now)
     is_time = or_(
         Delivery.next_attempt_at <= now, Delivery.next_attempt_at > now + NEVER_PUT_OFF_FOR
     )
     is_its_turn = or_(and_(waits, is_time), abandoned)
-    return and_(is_its_turn, ~_another_is_in_hand(now))
+    # said by the rest already, but not so that a database finds these few among all that ended
+    is_open = among(Delivery.state, OPEN_DELIVERY_STATES)
+    return and_(is_open, is_its_turn, ~_another_is_in_hand(now))
 
 
 def _another_is_in_hand(now: datetime) -> ColumnElement[bool]:
@@ -435,7 +438,7 @@ def unclaimed(session: Session, delivery_ids: Collection[str], now: datetime) ->
         session.scalars(
             select(Delivery.id).where(
                 Delivery.id.in_(delivery_ids),
-                Delivery.state.in_(OPEN_DELIVERY_STATES),
+                among(Delivery.state, OPEN_DELIVERY_STATES),
                 or_(Delivery.state != DeliveryState.SENDING, Delivery.lease_until < now),
             )
         )

@@ -25,6 +25,7 @@ from dicom_router.models import (
     Study,
     StudyState,
     TimelineEntry,
+    among,
 )
 from services.organizer.completeness import AssociationView
 from services.organizer.header import Header
@@ -152,7 +153,7 @@ def set_aside_receipt(session: Session, receipt_id: str) -> Receipt | None:
     return session.scalars(
         select(Receipt).where(
             Receipt.receipt_id == receipt_id,
-            Receipt.state.in_((ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
+            among(Receipt.state, (ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
             Receipt.reason.is_not(None),
         )
     ).one_or_none()
@@ -162,7 +163,7 @@ def set_aside_files(session: Session) -> dict[str, bool]:
     """The paths of all that ended in quarantine; whether each is there, as far as its row knows."""
     rows = session.execute(
         select(Receipt.file_name, Receipt.on_disk).where(
-            Receipt.state.in_((ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
+            among(Receipt.state, (ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
             Receipt.file_name.is_not(None),
         )
     )
@@ -174,7 +175,7 @@ def show_set_aside(session: Session, file_name: str) -> None:
     session.execute(
         update(Receipt)
         .where(
-            Receipt.state.in_((ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
+            among(Receipt.state, (ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)),
             Receipt.file_name == file_name,
         )
         .values(on_disk=True)
@@ -339,7 +340,8 @@ def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
         series[study_uid].append(modality)
     for study_uid, modalities in series.items():
         studies[study_uid].series_count = len(modalities)
-        studies[study_uid].modalities = sorted(set(modalities))
+        first = {studies[study_uid].modality} - {""}
+        studies[study_uid].modalities = sorted(first | set(modalities))
 
 
 # -- associations ------------------------------------------------------------------------------

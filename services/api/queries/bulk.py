@@ -33,7 +33,7 @@ def count(session: Session, wanted: StudyFilter) -> Counts:
             func.count().filter(and_(complete, ~Study.on_disk)),
         )
         .select_from(Study)
-        .where(*conditions(wanted))
+        .where(*conditions(session, wanted))
     ).one()
     return Counts(*row)
 
@@ -99,7 +99,7 @@ def next_studies(
     return session.scalars(
         select(Study.study_uid)
         .where(
-            *conditions(wanted),
+            *conditions(session, wanted),
             ~Study.deleted,
             Study.on_disk,
             Study.revision > 0,

@@ -16,6 +16,7 @@ from dicom_router.models import (
     DeliveryState,
     Study,
     UtcDateTime,
+    among,
 )
 from dicom_router.said import said
 from services.api.paging import Cursor
@@ -43,7 +44,7 @@ def deliveries(
     """The next deliveries, newest first."""
     query = select(Delivery)
     if states:
-        query = query.where(Delivery.state.in_(states))
+        query = query.where(among(Delivery.state, states))
     if destination:
         query = query.where(Delivery.destination == destination)
     if after is not None:
@@ -87,17 +88,22 @@ def deliveries_of(session: Session, study_uids: Sequence[str]) -> dict[str, list
 
 
 def counted(session: Session, rows: Sequence[Delivery]) -> list[CountedDelivery]:
-    """Deliveries with how far they are."""
+    """Deliveries with how far they are: counted, unless they are delivered."""
+    counts = {
+        row.id: (row.images, row.images)
+        for row in rows
+        if row.state == DeliveryState.DELIVERED and row.images is not None
+    }
     sent = func.count().filter(DeliveryInstance.state == DeliveryInstanceState.DELIVERED)
     owed = func.count().filter(DeliveryInstance.state != DeliveryInstanceState.SUPERSEDED)
-    counts = {
-        delivery_id: (delivered, total)
-        for delivery_id, delivered, total in session.execute(
+    uncounted = [row.id for row in rows if row.id not in counts]
+    if uncounted:
+        of_each = (
             select(DeliveryInstance.delivery_id, sent, owed)
-            .where(DeliveryInstance.delivery_id.in_([row.id for row in rows]))
+            .where(DeliveryInstance.delivery_id.in_(uncounted))
             .group_by(DeliveryInstance.delivery_id)
         )
-    }
+        counts |= {each: (some, all_) for each, some, all_ in session.execute(of_each)}
     return [CountedDelivery(row, *counts.get(row.id, (0, 0))) for row in rows]
 
 

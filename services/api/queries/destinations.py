@@ -15,6 +15,7 @@ from dicom_router.models import (
     DeliveryState,
     Destination,
     DestinationOutage,
+    among,
 )
 from services.api.queries.locks import CONFIGURATION, lock
 
@@ -118,7 +119,7 @@ def cancel_deliveries(session: Session, name: str, by: str, now: datetime, studi
 
 
 def _open(name: str) -> tuple[Any, ...]:
-    return Delivery.destination == name, Delivery.state.in_(OPEN_DELIVERY_STATES)
+    return Delivery.destination == name, among(Delivery.state, OPEN_DELIVERY_STATES)
 
 
 def _with_status(session: Session, rows: Sequence[Destination]) -> list[DestinationStatus]:
@@ -131,7 +132,7 @@ def _with_status(session: Session, rows: Sequence[Destination]) -> list[Destinat
     }
     counts = session.execute(
         select(Delivery.destination, func.count())
-        .where(Delivery.destination.in_(names), Delivery.state.in_(OPEN_DELIVERY_STATES))
+        .where(Delivery.destination.in_(names), among(Delivery.state, OPEN_DELIVERY_STATES))
         .group_by(Delivery.destination)
     )
     waiting = {row.destination: row[1] for row in counts}

@@ -1,6 +1,5 @@
 """Figures for metrics and checks, each from an index."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -15,6 +14,7 @@ from dicom_router.models import (
     Receipt,
     ReceiptState,
     Study,
+    among,
 )
 
 
@@ -65,13 +65,13 @@ def studies_since(session: Session, moment: datetime) -> int:
 def open_deliveries(session: Session) -> int:
     """How many deliveries have not ended."""
     query = select(func.count()).select_from(Delivery)
-    return session.scalar(query.where(Delivery.state.in_(OPEN_DELIVERY_STATES))) or 0
+    return session.scalar(query.where(among(Delivery.state, OPEN_DELIVERY_STATES))) or 0
 
 
 def files_in_quarantine(session: Session) -> int:
     """How many receipts ended in quarantine."""
-    states: Sequence[str] = (ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)
-    query = select(func.count()).where(Receipt.state.in_(states), Receipt.on_disk)
+    states = (ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED)
+    query = select(func.count()).where(among(Receipt.state, states), Receipt.on_disk)
     return session.scalar(query) or 0
 
 

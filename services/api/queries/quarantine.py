@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from dicom_router.models import Association, Receipt, ReceiptState, UtcDateTime
+from dicom_router.models import Association, Receipt, ReceiptState, UtcDateTime, among
 from dicom_router.said import said
 from services.api.paging import Cursor
 from services.api.problems import Problem
@@ -54,7 +54,7 @@ def cursor_of(row: SetAside) -> Cursor:
 
 def _is_set_aside() -> ColumnElement[bool]:
     """A superseded one without a reason was replaced by the same bytes: its file is in use."""
-    ended = Receipt.state.in_((ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED))
+    ended = among(Receipt.state, (ReceiptState.QUARANTINED, ReceiptState.SUPERSEDED))
     return ended & Receipt.reason.is_not(None)
 
 

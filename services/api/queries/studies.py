@@ -6,8 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from dicom_router.models import (
     Association,
@@ -18,19 +30,17 @@ from dicom_router.models import (
     Study,
     StudyState,
     TimelineEntry,
+    among,
 )
 from dicom_router.said import said
+from dicom_router.search import ESCAPE, name_patterns, patterns
 from services.api.paging import Cursor
 from services.api.problems import Problem
 
-_KEYS: dict[str, InstrumentedAttribute[Any]] = {
-    "created_at": Study.created_at,
-    "patient_name": Study.patient_name,
-    "patient_id": Study.patient_id,
-    "study_date": Study.study_date,
-    "image_count": Study.image_count,
-    "size_bytes": Study.size_bytes,
-}
+# So many studies are looked at along an order before all that fit are gathered from the indexes of
+# what was asked for: where one in a hundred fits, a page is full by then; where fewer do, all of
+# them are soon gathered. Either way takes milliseconds, whatever PostgreSQL expects of a word.
+_LOOKED_AT = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +84,13 @@ def studies(
     session: Session, wanted: StudyFilter, sort: str, after: Cursor | None, limit: int
 ) -> Sequence[Study]:
     """The next studies in an order, `-` descending; the UID decides among equals."""
-    query = select(Study).where(*conditions(wanted))
-    return session.scalars(_ordered(query, sort, after).limit(limit)).all()
+    if wanted == StudyFilter():
+        everything = select(Study).where(*_later(sort, after)).order_by(*_order(sort))
+        return session.scalars(everything.limit(limit)).all()
+    near = session.scalars(_near(session, wanted, sort, after).limit(limit)).all()
+    if len(near) == limit:
+        return near
+    return session.scalars(gathered(session, wanted, sort, after, limit)).all()
 
 
 def cursor_of(study: Study, sort: str) -> Cursor:
@@ -216,15 +231,52 @@ def entries(session: Session, study_uid: str) -> Sequence[TimelineEntry]:
     ).all()
 
 
-def _ordered(query: Select[Study], sort: str, after: Cursor | None) -> Select[Study]:
-    column, descending = _KEYS[sort.removeprefix("-")], sort.startswith("-")
-    if after is not None:
-        key = literal(_key(column, after.key), column.type)
-        row, last = tuple_(column, Study.study_uid), tuple_(key, literal(after.id))
-        query = query.where(row < last if descending else row > last)
-    if descending:
-        return query.order_by(column.desc(), Study.study_uid.desc())
-    return query.order_by(column, Study.study_uid)
+def _near(session: Session, wanted: StudyFilter, sort: str, after: Cursor | None) -> Select[Study]:
+    """Those that fit among the next few in an order."""
+    within = _received(wanted) if sort.endswith("created_at") else []
+    walked = select(Study).where(*within, *_later(sort, after)).order_by(*_order(sort))
+    one = aliased(Study, walked.limit(_LOOKED_AT).subquery())
+    return select(one).where(*conditions(session, wanted, one)).order_by(*_order(sort, one))
+
+
+def gathered(
+    session: Session, wanted: StudyFilter, sort: str, after: Cursor | None, limit: int
+) -> Select[Study]:
+    """Those that fit among all.
+
+    PostgreSQL can't tell how many studies a word is in. Where it expects many it would walk along
+    the order in hope of them, through all studies if there is none: it is kept from that.
+    """
+    fits = *conditions(session, wanted), *_later(sort, after)
+    if not (wanted.q or wanted.patient_name or wanted.modality):
+        return select(Study).where(*fits).order_by(*_order(sort)).limit(limit)
+    keys = select(Study.study_uid, _column(sort)).where(*fits).cte("fitting")
+    keys = keys.prefix_with("MATERIALIZED", dialect="postgresql")
+    descending = sort.startswith("-")
+    order = [each.desc() if descending else each.asc() for each in (keys.c[1], keys.c[0])]
+    page = select(keys.c[0]).order_by(*order).limit(limit).subquery()
+    found = select(Study).join(page, page.c[0] == Study.study_uid)
+    return found.order_by(*_order(sort))
+
+
+def _column(sort: str, entity: type[Study] = Study) -> InstrumentedAttribute[Any]:
+    column: InstrumentedAttribute[Any] = getattr(entity, sort.removeprefix("-"))
+    return column
+
+
+def _order(sort: str, entity: type[Study] = Study) -> list[ColumnElement[Any]]:
+    columns = _column(sort, entity), entity.study_uid
+    return [each.desc() if sort.startswith("-") else each.asc() for each in columns]
+
+
+def _later(sort: str, after: Cursor | None) -> list[ColumnElement[bool]]:
+    """What comes after a cursor."""
+    if after is None:
+        return []
+    column = _column(sort)
+    key = literal(_key(column, after.key), column.type)
+    row, last = tuple_(column, Study.study_uid), tuple_(key, literal(after.id))
+    return [row < last if sort.startswith("-") else row > last]
 
 
 def _key(column: InstrumentedAttribute[Any], given: str | int) -> Any:
@@ -239,44 +291,46 @@ def _key(column: InstrumentedAttribute[Any], given: str | int) -> Any:
     return str(given)
 
 
-def conditions(wanted: StudyFilter) -> list[ColumnElement[bool]]:
+def conditions(
+    session: Session, wanted: StudyFilter, of: type[Study] = Study
+) -> list[ColumnElement[bool]]:
     """What a study has to fit."""
-    found: list[ColumnElement[bool]] = []
-    if wanted.q:
-        found.append(_mentions(wanted.q))
+    found = _received(wanted, of)
+    for words in patterns(wanted.q):
+        found.append(or_(of.study_uid == wanted.q, *(_like(of.search, each) for each in words)))
+    found += [_like(of.search, each) for each in name_patterns(wanted.patient_name)]
     if wanted.patient_id:
-        found.append(Study.patient_id == wanted.patient_id)
-    if wanted.patient_name:
-        found.append(_named(wanted.patient_name))
+        found.append(of.patient_id == wanted.patient_id)
     if wanted.modality:
-        listed = cast(Study.modalities, String).contains(
-            json.dumps(wanted.modality), autoescape=True
-        )
-        found.append(or_(Study.modality == wanted.modality, listed))
+        found.append(_has(session, of.modalities, wanted.modality))
     if wanted.states:
-        found.append(Study.state.in_(wanted.states))
+        found.append(among(of.state, wanted.states))
     if wanted.sent is not None:
-        sent = Study.state == StudyState.SENT
-        found.append(sent if wanted.sent else ~sent)
+        sent = {StudyState.SENT}
+        found.append(among(of.state, sent if wanted.sent else set(StudyState) - sent))
     if wanted.needs_attention is not None:
-        found.append(Study.needs_attention == wanted.needs_attention)
-    if wanted.received_from:
-        found.append(Study.created_at >= wanted.received_from)
-    if wanted.received_before:
-        found.append(Study.created_at < wanted.received_before)
+        wants = bool(wanted.needs_attention)
+        found.append(and_(of.needs_attention) if wants else ~of.needs_attention)
     return found
 
 
-def _mentions(text: str) -> ColumnElement[bool]:
-    within = (Study.patient_id, Study.accession_number, Study.study_description)
-    return or_(
-        Study.study_uid == text,
-        _named(text),
-        *(column.icontains(text, autoescape=True) for column in within),
-    )
+def _received(wanted: StudyFilter, of: type[Study] = Study) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.received_from:
+        found.append(of.created_at >= wanted.received_from)
+    if wanted.received_before:
+        found.append(of.created_at < wanted.received_before)
+    return found
 
 
-def _named(text: str) -> ColumnElement[bool]:
-    """Names are kept as in folders' names: whoever types DOE^JOHN or Doe John means DOE_JOHN."""
-    typed = "_".join(text.replace("^", " ").split())
-    return Study.patient_name.icontains(typed, autoescape=True)
+def _like(column: InstrumentedAttribute[str], pattern: str) -> ColumnElement[bool]:
+    return column.like(pattern, escape=ESCAPE)
+
+
+def _has(
+    session: Session, modalities: InstrumentedAttribute[list[str]], modality: str
+) -> ColumnElement[bool]:
+    """Whether a study has series of a modality; PostgreSQL's index is one of JSONB."""
+    if session.get_bind().dialect.name == "postgresql":
+        return cast(modalities, JSONB).contains([modality])
+    return cast(modalities, String).contains(json.dumps(modality), autoescape=True)

@@ -33,10 +33,16 @@ StudyUid = Annotated[str, Depends(_study_uid)]
 
 async def _wanted(
     q: Annotated[
-        str, Query(description="In the patient's name or ID, accession number or description.")
+        str,
+        Query(
+            description="Words in the patient's name or ID, accession number or description, in "
+            "any order; accents and capitals do not matter. One or two letters: where a word "
+            "begins. Or a whole Study Instance UID.",
+            examples=["silva maria"],
+        ),
     ] = "",
     patient_id: str = "",
-    patient_name: Annotated[str, Query(description="A part of it; case does not matter.")] = "",
+    patient_name: Annotated[str, Query(description="As `q`, in the name only.")] = "",
     modality: Annotated[str, Query(pattern=r"^[A-Za-z0-9_]{0,16}$", examples=["CT"])] = "",
     state: Annotated[list[StudyState] | None, Query(description="Any of these.")] = None,
     sent: bool | None = None,

@@ -1,11 +1,17 @@
 """Studies: the same as in the history and more, page by page, found by what people know of them."""
 
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+from sqlalchemy import event, insert, text
+
+from dicom_router.database import Database
 from dicom_router.history import history_entry
 from dicom_router.models import Association, DeliveryInstance, Receipt, Series, Study, TimelineEntry
+from services.api.queries.studies import StudyFilter, gathered
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_study
 
 
@@ -29,6 +35,12 @@ def test_a_study_has_what_the_history_says_and_more(api: Api) -> None:
     assert shown["sent"] is True
     assert [each["id"] for each in shown["deliveries"]] == ["d0", "d1"]
     assert (shown["deliveries"][1]["sent"], shown["deliveries"][1]["total"]) == (1, 2)
+
+
+def test_a_delivery_that_has_ended_well_knows_how_many_images_it_had(api: Api) -> None:
+    api.add(a_study(), a_delivery("d1", state="delivered", images=245))
+    (shown,) = api.get("/studies/1.2.3")["deliveries"]
+    assert (shown["sent"], shown["total"]) == (245, 245)
 
 
 def test_pages_show_every_study_once_while_studies_arrive(api: Api) -> None:
@@ -111,6 +123,69 @@ def test_each_filter_finds_the_study_by_its_own_value_and_not_by_another(api: Ap
     assert len(several["items"]) == 1
 
 
+def test_a_search_finds_words_in_any_order_with_or_without_accents(api: Api) -> None:
+    api.add(
+        _numbered(1, patient_name="CONCEIÇÃO_MARIA", study_description="TÓRAX"),
+        _numbered(2, patient_name="SOUZA_MÁRIO", study_description="TORAX"),
+    )
+    for typed, numbers in {
+        "maria conceicao": [1],
+        "Conceição, María": [1],
+        "torax": [2, 1],
+        "ma": [2, 1],  # one or two letters: where a word begins
+        "ia": [],
+        "rio": [2],
+        "torax souza": [2],
+        "": [2, 1],
+    }.items():
+        assert _uids(api.get("/studies", q=typed)) == [f"1.{each}" for each in numbers], typed
+    assert _uids(api.get("/studies", patient_name="mario souza")) == ["1.2"]
+    assert _uids(api.get("/studies", patient_name="torax")) == []
+
+
+def test_few_among_many_are_found_in_order_page_by_page(api: Api) -> None:
+    """More than are looked at before all that fit are gathered."""
+    rare = {1, 2, 300, 5_500, 5_900}
+    values = {"patient_name": "ROCHA_ANA", "modalities": ["MR"], "state": "failed"}
+    with api.database.write() as session:
+        session.execute(
+            insert(Study),
+            [_row(number, **(values if number in rare else {})) for number in range(6_000)],
+        )
+    for query in (
+        {"q": "rocha"},
+        {"patient_name": "ana"},
+        {"modality": "MR"},
+        {"state": "failed"},
+        {"sent": False},
+        {"q": "ana", "modality": "MR", "sent": False, "received_to": "2999-01-01"},
+    ):
+        for sort, order in (("-created_at", sorted(rare)[::-1]), ("image_count", sorted(rare))):
+            expected = [f"1.{each}" for each in order]
+            assert _walk(api, sort, limit=2, **query) == expected, (query, sort)
+    assert _uids(api.get("/studies", q="nobody")) == []
+    everybody = _walk(api, "-created_at", limit=500, q="doe")
+    assert everybody == [f"1.{each}" for each in reversed(range(6_000)) if each not in rare]
+
+
+@pytest.mark.postgresql
+def test_words_and_modalities_have_an_index_on_postgresql(postgresql_url: str) -> None:
+    asked: list[tuple[str, Any]] = []
+    with closing(Database(postgresql_url)) as database, database.read() as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        event.listen(database.engine, "before_cursor_execute", lambda *a: asked.append(a[2:4]))
+        for wanted, index in {
+            StudyFilter(q="rocha ana"): "ix_studies_search",
+            StudyFilter(q="1.2.840"): "ix_studies_search",
+            StudyFilter(patient_name="r"): "ix_studies_search",
+            StudyFilter(modality="CT"): "ix_studies_modalities",
+        }.items():
+            session.scalars(gathered(session, wanted, "-created_at", None, 51)).all()
+            sql, values = asked[-1]
+            plan = session.connection().exec_driver_sql(f"EXPLAIN {sql}", values).scalars()
+            assert index in " ".join(plan), wanted
+
+
 def test_a_day_as_an_end_includes_that_day(api: Api) -> None:
     local = NOON.astimezone().date()
     api.add(a_study())
@@ -188,13 +263,22 @@ def _numbered(number: int, **values: Any) -> Study:
     return a_study(f"1.{number}", folder=f"f{number}", created_at=at, **values)
 
 
-def _walk(api: Api, sort: str) -> list[str]:
+def _row(number: int, **values: Any) -> dict[str, Any]:
+    study = _numbered(number, **{"state": "sent", "image_count": number, **values})
+    return {name: value for name, value in vars(study).items() if not name.startswith("_")}
+
+
+def _uids(page: dict[str, Any]) -> list[str]:
+    return [study["study_uid"] for study in page["items"]]
+
+
+def _walk(api: Api, sort: str, limit: int = 7, **query: Any) -> list[str]:
     seen: list[str] = []
-    query: dict[str, Any] = {}
-    while query.get("cursor", "") is not None:
-        page = api.get("/studies", sort=sort, limit=7, **query)
-        seen += [study["study_uid"] for study in page["items"]]
-        query = {"cursor": page["next"]}
+    cursor: dict[str, Any] = {}
+    while cursor.get("cursor", "") is not None:
+        page = api.get("/studies", sort=sort, limit=limit, **query, **cursor)
+        seen += _uids(page)
+        cursor = {"cursor": page["next"]}
     return seen
 
 

@@ -34,6 +34,7 @@ def test_the_account_of_a_delivery_is_complete(world: World, pacs: Pacs) -> None
     eventually(lambda: world.events_of(StudyForwarded), "the event")
     delivery = world.delivery(study)
     assert (delivery.state, delivery.attempt) == (DeliveryState.DELIVERED, 0)
+    assert delivery.images == 3
     assert delivery.lease_owner is None
     assert delivery.started_at is not None
     assert delivery.finished_at is not None
