@@ -56,6 +56,10 @@ chaos: $(DEVELOPMENT)  ## the proof that nothing is lost: random faults from see
 fuzz: $(DEVELOPMENT)  ## 100,000 mutated PDUs and 10,000 data sets at a router (ARGS=--seed=... to repeat)
 	@exec $(PYTHON) -m tests.fuzz $(ARGS)
 
+.PHONY: contract
+contract: $(DEVELOPMENT)  ## schemathesis: the API against its document, in every role (ARGS="--examples 200")
+	@exec $(PYTHON) -m tests.contract $(ARGS)
+
 .PHONY: endurance
 endurance: $(DEVELOPMENT)  ## an object of 1 GiB through the whole router, with the memory it takes
 	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql

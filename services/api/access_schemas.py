@@ -3,7 +3,15 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    Strict,
+    model_validator,
+)
 
 from services.api.actions import Action
 from services.api.actor import Kind, Role
@@ -41,7 +49,7 @@ Password = Annotated[
 class _Given(BaseModel):
     """What a client may send. Nothing is stripped: spaces are part of a password."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +106,7 @@ class UserSettings(_Given):
     """Everything of a user that may change."""
 
     name: UserName | None = Field(None, description="If given, the one in the path.")
-    role: Role
+    role: Annotated[Role, Strict(False)]
     disabled: bool = Field(False, description="true: can't sign in, and is signed out.")
     password: Password | None = Field(None, description="null: stays as it is.")
 
@@ -126,8 +134,8 @@ class NewToken(_Given):
     """A token to be made."""
 
     name: TokenName
-    role: Role
-    expires_at: AwareDatetime | None = Field(
+    role: Annotated[Role, Strict(False)]
+    expires_at: Annotated[AwareDatetime, Strict(False)] | None = Field(
         None, description="At most ten years ahead; null: never.", examples=["2030-01-01T00:00:00Z"]
     )
 

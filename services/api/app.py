@@ -12,6 +12,7 @@ from services.api.audit import Auditing
 from services.api.conditional import Conditional
 from services.api.context import Context
 from services.api.idempotency import Idempotency
+from services.api.methods import Methods
 from services.api.metrics import Metrics
 from services.api.middleware import (
     API,
@@ -19,7 +20,7 @@ from services.api.middleware import (
     RequestContext,
     Requests,
 )
-from services.api.openapi import describe_errors
+from services.api.openapi import complete_document
 from services.api.problems import handle_problems
 from services.api.routes import (
     associations,
@@ -56,6 +57,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.metrics = Metrics(context)
     app.router.routes += dashboard.routes()
+    app.state.methods = Methods(app)
     handle_problems(app)
     # The last one added is the first to see a request.
     app.add_middleware(Conditional)
@@ -108,7 +110,7 @@ def _described() -> FastAPI:
     ):
         app.include_router(module.router, prefix=API)
     app.include_router(operations.machines)
-    describe_errors(app)
+    complete_document(app)
     return app
 
 

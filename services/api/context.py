@@ -172,6 +172,7 @@ def needs(role: Role) -> Callable[..., Coroutine[Any, Any, Actor]]:
             )
         return found
 
+    actor.needed_role = role  # type: ignore[attr-defined]  # for the API's document
     return actor
 
 

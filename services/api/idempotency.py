@@ -24,7 +24,7 @@ from services.api.queries import idempotency as queries
 HEADER = "Idempotency-Key"
 KEPT = timedelta(days=1)
 # Their answers hold secrets, which are not kept.
-_NOT_FOR = ("/api/v1/session", "/api/v1/tokens")
+NOT_FOR = ("/api/v1/session", "/api/v1/tokens")
 
 
 class Idempotency:
@@ -36,7 +36,7 @@ class Idempotency:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         given = Headers(scope=scope).get(HEADER) if scope["type"] == "http" else None
-        if given is None or scope["method"] != "POST" or scope["path"] in _NOT_FOR:
+        if given is None or scope["method"] != "POST" or scope["path"] in NOT_FOR:
             return await self._app(scope, receive, send)
         try:
             await self._once(given, scope, receive, send)

@@ -383,7 +383,7 @@ PORTUGUESE = {
         "não é um dos que esta API deu; use o `next` da página anterior"
     ),
     "it belongs to another order than {sort!r}": "pertence a outra ordem que não {sort!r}",
-    "The request can't be understood": "O pedido não pôde ser entendido",
+    "it is not JSON in UTF-8": "não é JSON em UTF-8",
     "Not signed in": "Sem sessão",
     "Not allowed": "Não permitido",
     "Not found": "Não encontrado",

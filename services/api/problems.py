@@ -16,8 +16,7 @@ from services.api.schemas import FieldError, ProblemDetails
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "5"
-_TITLES = {
-    400: said("The request can't be understood"),
+TITLES = {
     401: said("Not signed in"),
     403: said("Not allowed"),
     404: said("Not found"),
@@ -88,7 +87,7 @@ class Problem(Exception):
         """The answer to the request that `scope` belongs to."""
         body = ProblemDetails(
             type=f"urn:dicomrouter:problem:{self.status}",
-            title=_TITLES.get(self.status, said("The request failed")),
+            title=TITLES.get(self.status, said("The request failed")),
             status=self.status,
             detail=self.detail,
             errors=self.errors,
@@ -121,14 +120,17 @@ async def _not_allowed(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    detail = as_said(error.detail)
+    if error.status_code == 400:  # FastAPI's, for bytes that are no text
+        return Problem.field("body", said("it is not JSON in UTF-8")).response(request.scope)
+    detail, headers = as_said(error.detail), error.headers
     if error.status_code == 404:
         detail = said("There is nothing at this path; /api/docs lists what there is.")
     elif error.status_code == 405:
         detail = said(
             "{method} is not possible here; the header Allow says what is.", method=request.method
         )
-    return Problem(error.status_code, detail, headers=error.headers).response(request.scope)
+        headers = {"Allow": request.app.state.methods.at(request.scope["path"])}
+    return Problem(error.status_code, detail, headers=headers).response(request.scope)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

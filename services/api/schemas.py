@@ -4,7 +4,15 @@ from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    model_validator,
+)
 
 from dicom_router.models import DeliveryState, StudyState
 from dicom_router.quarantine import Kind
@@ -61,9 +69,12 @@ Name = Annotated[
 
 
 class _Given(BaseModel):
-    """What a client may send: unknown properties are an error, those only shown are left aside."""
+    """What a client may send: unknown properties are an error, those only shown are left aside.
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    Types are JSON's own: `"104"` is no number, `0` is not false.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, strict=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -179,7 +190,7 @@ class StudyQuery(_Given):
     patient_id: str = Field("", pattern=_NO_NUL)
     patient_name: str = Field("", pattern=_NO_NUL)
     modality: str = Field("", pattern=r"^[A-Za-z0-9_]{0,16}$", examples=["CT"])
-    state: list[StudyState] = []
+    state: list[Annotated[StudyState, Strict(False)]] = []
     sent: bool | None = None
     needs_attention: bool | None = None
     received_from: str | None = Field(None, examples=["2026-01-22"])
@@ -540,7 +551,10 @@ class RouteTest(_Given):
     """A study, or what one might be, to be tried on the routes."""
 
     study_uid: str | None = Field(
-        None, max_length=256, description="Of a study here; or give the values below."
+        None,
+        max_length=256,
+        pattern=_NO_NUL,
+        description="Of a study here; or give the values below.",
     )
     modalities: list[Modality] = []
     calling_ae_titles: list[str] = []
@@ -815,7 +829,7 @@ class Adoption(BaseModel):
     """A person's decision to go on with the folder that is there."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-    reason: str = Field(min_length=3, max_length=500)
+    reason: str = Field(min_length=3, max_length=500, pattern=_NO_NUL)
     instead_of: str | None = Field(
         description="`expected_id` of the folder that is given up, so that none is by accident."
     )

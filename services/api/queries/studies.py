@@ -285,7 +285,8 @@ def _key(column: InstrumentedAttribute[Any], given: str | int) -> Any:
         if column.key == "created_at":
             return datetime.fromisoformat(str(given)).astimezone(UTC)
         if column.key in ("image_count", "size_bytes"):
-            return min(int(given), 2**31 - 1 if column.key == "image_count" else 2**63 - 1)
+            most = 2**31 - 1 if column.key == "image_count" else 2**63 - 1
+            return max(0, min(int(given), most))
     except (ValueError, OverflowError):
         raise Problem.field("cursor", said("it is none that this API gave out")) from None
     return str(given)

@@ -48,14 +48,21 @@ def list_events(
     "/stream",
     summary="Follow events as they happen",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}},
+    responses={
+        200: {
+            "content": {
+                "text/event-stream": {"schema": {"$ref": "#/components/schemas/CloudEvent"}}
+            },
+            "description": "Server-sent events, with such `data` each.",
+        }
+    },
 )
 async def stream_events(
     api: Api,
     _who: Viewer,
     after: After = None,
     type: EventName | None = None,  # noqa: A002 - the contract's name
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """Server-sent events from now on, or after the one given: each a CloudEvent by its name.
 

@@ -67,10 +67,18 @@ def list_logs(
     "/stream",
     summary="Follow the log as it is written",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}},
+    responses={
+        200: {
+            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/LogEntry"}}},
+            "description": "Server-sent events, with such `data` each.",
+        }
+    },
 )
 async def stream_logs(
-    api: Api, _who: Viewer, wanted: Wanted, last_event_id: Annotated[str | None, Header()] = None
+    api: Api,
+    _who: Viewer,
+    wanted: Wanted,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """Server-sent events `log`, each with an entry as GET /logs shows it, from now on.
 

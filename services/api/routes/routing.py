@@ -74,7 +74,11 @@ def create_route(api: Api, who: Admin, given: NewRoute) -> Route:
     return shown
 
 
-@router.post("/test", summary="Where would this study go?")
+@router.post(
+    "/test",
+    summary="Where would this study go?",
+    responses={404: {"description": "There is no study `study_uid`."}},
+)
 def try_routes(api: Api, who: Viewer, given: RouteTest) -> RouteTestResult:
     """What each route says to a study, and where it would go; changes nothing.
 

@@ -44,10 +44,31 @@ def test_errors_are_problem_documents(api: Api) -> None:
         assert body["request_id"] == answer.headers["x-request-id"]
 
 
+def test_a_405_tells_all_methods_there_are_at_the_path(api: Api) -> None:
+    for path, methods in [
+        ("/studies", "GET"),
+        ("/studies/1.2.3", "DELETE, GET"),
+        ("/destinations", "GET, POST"),
+        ("/destinations/pacs", "DELETE, GET, PUT"),
+    ]:
+        answer = api.client.patch(f"/api/v1{path}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+def test_a_body_that_is_no_text_is_refused_as_one_that_is_no_json(api: Api) -> None:
+    for body in (b"\xff\xfe", b"{"):
+        answer = api.client.post("/api/v1/destinations", content=body)
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 NOT_ALLOWED: list[tuple[str, Any]] = [
     ("port", 70000),
     ("port", "x"),
+    ("port", "104"),
     ("port", 0),
+    ("tls", 0),
+    ("enabled", "true"),
     ("ae_title", "A" * 17),
     ("ae_title", "A\\B"),
     ("ae_title", ""),

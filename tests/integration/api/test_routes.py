@@ -152,3 +152,10 @@ def _receipt() -> Receipt:
         spool_path="",
         received_at=NOON,
     )
+
+
+def test_nul_is_in_no_study_and_in_no_reason(api: Api) -> None:
+    tried = api.post("/routes/test", {"study_uid": "1.2\0"}, 422)
+    assert tried["errors"][0]["field"] == "study_uid"
+    adopted = api.post("/data-folder/adopt", {"reason": "it is\0", "instead_of": None}, 422)
+    assert adopted["errors"][0]["field"] == "reason"

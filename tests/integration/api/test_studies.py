@@ -11,6 +11,7 @@ from sqlalchemy import event, insert, text
 from dicom_router.database import Database
 from dicom_router.history import history_entry
 from dicom_router.models import Association, DeliveryInstance, Receipt, Series, Study, TimelineEntry
+from services.api.paging import Cursor
 from services.api.queries.studies import StudyFilter, gathered
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_study
 
@@ -85,6 +86,13 @@ def test_every_order_leads_through_all_studies(api: Api) -> None:
     assert [each["patient_name"] for each in by_name] == sorted(
         each["patient_name"] for each in by_name
     )
+
+
+def test_a_cursor_of_no_number_that_a_database_has_is_an_end(api: Api) -> None:
+    api.add(a_study(image_count=5))
+    for key in (10**30, -(10**30)):
+        cursor = str(Cursor("image_count", key, "1.2.3"))
+        assert len(api.get("/studies", cursor=cursor, sort="image_count")["items"]) == (key < 0)
 
 
 def test_a_cursor_is_good_for_its_own_order_only(api: Api) -> None:
