@@ -65,6 +65,11 @@ endurance: $(DEVELOPMENT)  ## an object of 1 GiB through the whole router, with 
 	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
 	@LARGE_OBJECT_MIB=1024 exec $(PYTHON) -m pytest tests/acceptance/test_large_object.py $(ARGS)
 
+.PHONY: bench
+bench: $(DEVELOPMENT)  ## the benchmarks; benchmarks/README.md says how to read them (ARGS="studies --help")
+	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
+	@exec $(PYTHON) -m benchmarks $(ARGS)
+
 .PHONY: lint
 lint: $(DEVELOPMENT) $(CLIENT)  ## format check, lint, strict types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet $(CODE)

@@ -1,0 +1,1 @@
+"""How fast it is, measured: `python -m benchmarks`. What each one means is in README.md here."""
