@@ -12,6 +12,7 @@ WEB := services/api/web
 PACKAGES := $(WEB)/node_modules/.packages-are-installed
 DASHBOARD := $(WEB)/dist/index.html
 CLIENT := $(WEB)/src/api/schema.ts
+GENERATOR := tests/client/node_modules/.packages-are-installed
 # With the machine's own Node.js, or the one in .venv where there is none that is new enough.
 # Node.js trusts its own list of authorities; where a network has one of its own (a proxy that looks
 # into TLS), the machine's list has it.
@@ -42,7 +43,7 @@ demo: $(RUNTIME) $(DASHBOARD)  ## the router, a stand-in PACS and a real CT seri
 EVERY_TEST := --numprocesses=4 --dist=loadgroup --durations=15
 
 .PHONY: test
-test: $(DEVELOPMENT) $(DASHBOARD)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (ARGS=... for pytest)
+test: $(DEVELOPMENT) $(DASHBOARD) $(GENERATOR)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (ARGS=... for pytest)
 	@$(PYTHON) -m infra.debian_packages
 	@$(if $(ARGS),,$(NODE) npm --prefix $(WEB) run --silent test)
 	@exec $(PYTHON) -m pytest $(or $(ARGS),$(EVERY_TEST))
@@ -109,7 +110,7 @@ schemas: $(RUNTIME)  ## write docs/schemas anew from the types of the events, an
 
 .PHONY: clean
 clean:  ## remove what make has made (never the data folder)
-	@rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist tests/client/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.txt infra/make_venv
@@ -125,6 +126,10 @@ $(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
 $(PACKAGES): $(WEB)/package-lock.json infra/find_node | $(RUNTIME)
 	@infra/find_node $(VENV)
 	@$(NODE) npm --prefix $(WEB) ci --silent
+	@touch $@
+
+$(GENERATOR): tests/client/package-lock.json | $(PACKAGES)
+	@$(NODE) npm --prefix tests/client ci --silent
 	@touch $@
 
 $(CLIENT): $(WEB)/openapi.json $(PACKAGES)

@@ -1,0 +1,1 @@
+"""What integrators build: a client generated in another language, and the examples of the guide."""
