@@ -364,6 +364,13 @@ class Archive:
         for folder in sorted(_folders(self.root / SPOOL)):
             yield from _in_order(folder)
 
+    def oldest_spooled(self) -> Path | None:
+        """The file that has been in the spool for longest, if there is any."""
+        folders = _folders(self.root / SPOOL)
+        oldest = (min(_names_after("", folder), default=None) for folder in folders)
+        found = [folder / name for folder, name in zip(folders, oldest, strict=True) if name]
+        return min(found, key=lambda path: path.name, default=None)
+
     def spooled_bytes(self) -> int:
         """The size of all that is in the spool, also of what is being received."""
         total = 0

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     require_called_ae: bool = False
     accept_callers: Literal["auto", "any", "known"] = "auto"
 
+    receiver_host: str = ""
+
     http_host: str = "127.0.0.1"
     http_port: Port = 8501
     http_tls_cert: Path | None = None

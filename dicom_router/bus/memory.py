@@ -112,6 +112,11 @@ class MemoryBus:
         """See `Bus`."""
         return not self._closed
 
+    @property
+    def server(self) -> str:
+        """See `Bus`."""
+        return ""
+
     def wake(self) -> None:
         """Make consumers look at the clock again."""
         self._queues.wake()

@@ -183,5 +183,9 @@ class Bus(Protocol):
     def connected(self) -> bool:
         """Whether publishing would reach the broker now."""
 
+    @property
+    def server(self) -> str:
+        """The broker, as `RabbitMQ 4.1.4`; empty where there is none or before it was reached."""
+
     def close(self, timeout: float) -> None:
         """Stop consumers, wait for confirmations, disconnect."""

@@ -21,7 +21,7 @@ from services.api.alarms import BEAT_EVERY_SECONDS, LOOK_EVERY_SECONDS, Alarms, 
 from services.api.app import create_app
 from services.api.audit import FLUSH_SECONDS, Trail
 from services.api.bulk import BulkForwarding
-from services.api.checks import diagnose, not_ready
+from services.api.checks import not_ready, to_wake_for
 from services.api.context import SERVICE, Clock, Context, ReadyCheck
 from services.api.disk import DiskWatch
 from services.api.feed import Feed
@@ -62,7 +62,7 @@ class ApiService:
         self._ready_checks = (*ready_checks, self._not_recording)
         self._archive = Archive(settings.data_dir)
         self._feed = Feed(database)
-        self._logbook = Logbook()
+        self._logbook = Logbook(clock)
         self.trail = Trail(database, clock)
         self._relay = OutboxRelay(database, bus, SERVICE)
         self._recorder = Recorder(database, self._feed, clock)
@@ -132,7 +132,7 @@ class ApiService:
         alert_url = self._settings.alert_url.get_secret_value()
         if alert_url:
             secret = self._settings.alert_secret.get_secret_value()
-            alarms = Alarms(alert_url, secret, partial(diagnose, context), self._clock)
+            alarms = Alarms(alert_url, secret, partial(to_wake_for, context), self._clock)
             yield Task("alarms", alarms.run, every=LOOK_EVERY_SECONDS)
         heartbeat_url = self._settings.heartbeat_url.get_secret_value()
         if heartbeat_url:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.api import dashboard
+from services.api import dashboard, guide
 from services.api.audit import Auditing
 from services.api.conditional import Conditional
 from services.api.context import Context
@@ -56,7 +56,7 @@ def create_app(context: Context) -> FastAPI:
     app = _described()
     app.state.context = context
     app.state.metrics = Metrics(context)
-    app.router.routes += dashboard.routes()
+    app.router.routes += [*dashboard.routes(), *guide.routes()]
     app.state.methods = Methods(app)
     handle_problems(app)
     # The last one added is the first to see a request.

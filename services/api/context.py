@@ -26,7 +26,9 @@ from services.api.access import COOKIE, Access, not_signed_in
 from services.api.actions import ACTIONS
 from services.api.actor import Actor, Role
 from services.api.audit import Trail, filters_of, record
+from services.api.checkup import Checkup
 from services.api.disk import DiskWatch
+from services.api.echo import Echoes
 from services.api.feed import Feed
 from services.api.logbook import Logbook
 from services.api.middleware import segment
@@ -63,6 +65,8 @@ class Context:
     source: str  # of the messages it publishes: `api@host:pid`
     ready_checks: Sequence[ReadyCheck] = ()
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
+    checkup: Checkup = field(default_factory=Checkup)
+    echoes: Echoes = field(default_factory=Echoes)
     stopping: StopSignal = field(default_factory=StopSignal)
 
     @property

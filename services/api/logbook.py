@@ -8,10 +8,10 @@ import asyncio
 import secrets
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,7 @@ from services.api.schemas import LogEntry, LogLevel
 KEPT = 5_000  # lines, at half a kilobyte each
 HEARTBEAT_SECONDS = 15.0
 _LEVELS = list(LogLevel)
+_CLOCKS_FROM_THE_LAST = timedelta(hours=1)  # clocks are set, and drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Line:
     entry: LogEntry
     text: str  # all of it, in lower case
     values: frozenset[str]  # of its fields
+    came_at: datetime  # by our clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,15 @@ class LogFilter:
 class Logbook:
     """Records from the bus's thread, tells the server's loop."""
 
-    def __init__(self, *, kept: int = KEPT, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        kept: int = KEPT,
+        heartbeat: float = HEARTBEAT_SECONDS,
+    ) -> None:
         self.name = secrets.token_hex(4)
+        self._clock = clock
         self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._lines: deque[Line] = deque(maxlen=kept)
@@ -68,10 +77,11 @@ class Logbook:
     def record(self, messages: Sequence[Message]) -> None:
         """Keep lines; `Unprocessable` for what is none."""
         read = [(each.time, expect(each, LogLine)) for each in messages]
+        now = self._clock()
         with self._lock:
             for at, line in read:
                 self._number += 1
-                self._lines.append(self._kept(at, line))
+                self._lines.append(self._kept(at, line, now))
             followers = list(self._followers)
         for each in followers:
             each.tell()
@@ -86,6 +96,17 @@ class Logbook:
             if (before is None or line.number < before) and wanted.fits(line)
         )
         return list(islice(fitting, limit))
+
+    def clocks_ahead(self) -> dict[str, timedelta]:
+        """By how much each host's clock is ahead of ours, less what its quickest line took."""
+        since = self._clock() - _CLOCKS_FROM_THE_LAST
+        with self._lock:
+            lines = [line for line in self._lines if line.came_at >= since]
+        ahead: dict[str, timedelta] = {}
+        for line in lines:
+            by = line.entry.time - line.came_at
+            ahead[line.entry.host] = max(by, ahead.get(line.entry.host, by))
+        return ahead
 
     @property
     def position(self) -> int:
@@ -128,7 +149,7 @@ class Logbook:
             oldest = self._lines[0].number if self._lines else self._number + 1
             return list(islice(self._lines, max(0, number + 1 - oldest), None))
 
-    def _kept(self, at: datetime, line: LogLine) -> Line:
+    def _kept(self, at: datetime, line: LogLine, now: datetime) -> Line:
         entry = LogEntry(
             id=f"{self.name}.{self._number}",
             time=at,
@@ -141,7 +162,7 @@ class Logbook:
         )
         said = " ".join(f"{key}={value}" for key, value in line.fields.items())
         text = f"{line.service} {line.event} {said}".lower()
-        return Line(self._number, entry, text, frozenset(_texts(line.fields.values())))
+        return Line(self._number, entry, text, frozenset(_texts(line.fields.values())), now)
 
 
 class _Follower:

@@ -246,7 +246,148 @@ PORTUGUESE = {
     "then restart the api": "depois reinicie a api",
     "The message broker can't be reached": "O servidor de mensagens não pode ser alcançado",
     "Database": "Banco de dados",
-    "It answers, and its schema is this version's": "Responde, e seu esquema é o desta versão",
+    "It answers in {milliseconds:.0f} ms, and its schema is this version's": (
+        "Responde em {milliseconds:.0f} ms, e seu esquema é o desta versão"
+    ),
+    "Clock": "Relógio",
+    "the database's clock": "o relógio do banco de dados",
+    "the clock of {host}": "o relógio de {host}",
+    "{clock} is {seconds:.0f} s ahead": "{clock} está {seconds:.0f} s adiantado",
+    "{clock} is {seconds:.0f} s behind": "{clock} está {seconds:.0f} s atrasado",
+    "Compared with this machine's: {clocks}": "Em relação ao desta máquina: {clocks}",
+    "Everything runs by this machine's clock": "Tudo segue o relógio desta máquina",
+    "Less than {seconds:.0f} s apart from this machine's: {clocks}": (
+        "A menos de {seconds:.0f} s do desta máquina: {clocks}"
+    ),
+    "Set the time on both machines and keep it so with NTP (timedatectl set-ntp true): times in "
+    "the timeline, quiet times and certificates are judged by it": (
+        "Acerte a hora nas duas máquinas e mantenha-a com NTP (timedatectl set-ntp true): as horas "
+        "na linha do tempo, os tempos de silêncio e os certificados dependem dela"
+    ),
+    "Versions": "Versões",
+    "router {version}": "roteador {version}",
+    "in-process bus": "barramento interno",
+    "Images received are organized": "As imagens recebidas são organizadas",
+    "Nothing waits in the spool": "Nada espera no spool",
+    "The oldest image in the spool has waited for {seconds:.0f} seconds": (
+        "A imagem mais antiga no spool espera há {seconds:.0f} segundos"
+    ),
+    "The oldest image in the spool has waited for {minutes:.0f} minutes: {file}; it is safe, but "
+    "goes nowhere": (
+        "A imagem mais antiga no spool espera há {minutes:.0f} minutos: {file}; está segura, mas "
+        "não vai a lugar nenhum"
+    ),
+    "See that an organizer runs, and what task.waiting or handler.waiting in its log say; dead "
+    "letters of organizer.intake say why a single image can't be organized": (
+        "Veja se há um organizer em execução, e o que task.waiting ou handler.waiting dizem no log "
+        "dele; as mensagens mortas de organizer.intake dizem por que uma imagem não pode ser "
+        "organizada"
+    ),
+    "DICOM ports": "Portas DICOM",
+    "DICOM port {port}": "Porta DICOM {port}",
+    "DICOM port {port} (TLS)": "Porta DICOM {port} (TLS)",
+    "Nobody listens at {host}:{port}": "Ninguém escuta em {host}:{port}",
+    "There is no answer at {host}:{port}": "Não há resposta em {host}:{port}",
+    "The host {host} (ROUTER_RECEIVER_HOST) is not known here": (
+        "O host {host} (ROUTER_RECEIVER_HOST) não é conhecido aqui"
+    ),
+    "{host}:{port} can't be reached: {why}": "{host}:{port} não pode ser alcançado: {why}",
+    "What listens at {host}:{port} does not speak DICOM": (
+        "O que escuta em {host}:{port} não fala DICOM"
+    ),
+    "{trouble}; no scanner can send to it": "{trouble}; nenhum aparelho consegue enviar para ela",
+    "Start the receiver, and see its log: a port that it can't have is named there. Who listens: "
+    "sudo ss -ltnp 'sport = :{port}'": (
+        "Inicie o receptor e veja o log dele: uma porta que ele não consegue usar aparece lá. Quem "
+        "escuta: sudo ss -ltnp 'sport = :{port}'"
+    ),
+    "DICOM is answered at {host}:{port}, inside the containers. Which port of the host leads "
+    "there, and the host's firewall, can't be seen from here: docker compose port {host} {port}, "
+    "and nc -vz from another machine": (
+        "O DICOM responde em {host}:{port}, dentro dos contêineres. Daqui não se vê qual porta da "
+        "máquina leva até lá, nem o firewall dela: docker compose port {host} {port}, e nc -vz de "
+        "outra máquina"
+    ),
+    "DICOM is answered; this machine has no address now by which others reach it": (
+        "O DICOM responde; esta máquina não tem agora um endereço pelo qual outras a alcancem"
+    ),
+    "DICOM is answered on {address} only, as ROUTER_DICOM_HOST says: other machines can't reach "
+    "it": (
+        "O DICOM responde só em {address}, como diz ROUTER_DICOM_HOST: outras máquinas não o "
+        "alcançam"
+    ),
+    "DICOM is answered on this machine, but not by {addresses}": (
+        "O DICOM responde nesta máquina, mas não por {addresses}"
+    ),
+    "Set ROUTER_DICOM_HOST to 0.0.0.0 and start again": (
+        "Defina ROUTER_DICOM_HOST como 0.0.0.0 e inicie de novo"
+    ),
+    "DICOM is answered on {addresses}; {firewall}": "O DICOM responde em {addresses}; {firewall}",
+    "Open it: {command}": "Abra-a: {command}",
+    "{so_far}. If other machines can't: {command}": (
+        "{so_far}. Se outras máquinas não conseguem: {command}"
+    ),
+    "the rule `{rule}`": "a regra `{rule}`",
+    "the rule `{rule}`, and none before it names the port": (
+        "a regra `{rule}`, e nenhuma antes dela cita a porta"
+    ),
+    "its policy, and no rule names the port": "sua política, e nenhuma regra cita a porta",
+    "the firewall's rules can't be read from here ({why})": (
+        "as regras do firewall não podem ser lidas daqui ({why})"
+    ),
+    "the firewall keeps it closed by {why}": "o firewall a mantém fechada; quem decide: {why}",
+    "the firewall lets it in by {why}": "o firewall a deixa passar; quem decide: {why}",
+    "no firewall is against it": "nenhum firewall a impede",
+    "that takes root": "é preciso ser root",
+    "neither nft nor iptables is here": "aqui não há nft nem iptables",
+    "Scanners": "Aparelhos",
+    "Scanner {name}": "Aparelho {name}",
+    "Destination {name}": "Destino {name}",
+    "There was no answer within 4 seconds, not even whether its name is known": (
+        "Não houve resposta em 4 segundos, nem mesmo se o nome é conhecido"
+    ),
+    "It is disabled: nothing new is owed to it": "Está desativado: nada de novo lhe é devido",
+    "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting} deliveries wait": (
+        "Fora do ar desde {since:%d/%m/%Y %H:%M} UTC: {why}; {waiting} entregas esperam"
+    ),
+    "It answers a C-ECHO now": "Agora ele responde a um C-ECHO",
+    "{now}. What waits goes out by itself": "{now}. O que espera sai sozinho",
+    "It is paused; {waiting} deliveries wait": "Está em pausa; {waiting} entregas esperam",
+    "End the pause once it may be sent to": "Encerre a pausa quando se puder enviar para ele",
+    "{answer} in {ms} ms": "{answer} em {ms} ms",
+    "C-ECHO failed at the stage {stage}: {why}": "O C-ECHO falhou na etapa {stage}: {why}",
+    "{fix}. If it is only switched off, there is nothing to do": (
+        "{fix}. Se ele só está desligado, não há nada a fazer"
+    ),
+    "Correct the host, or the DNS server that this machine asks (getent hosts {host} shows what it "
+    "finds); an IP address as host does without": (
+        "Corrija o host, ou o servidor DNS a que esta máquina pergunta (getent hosts {host} mostra "
+        "o que ele acha); com um endereço IP como host ele não é preciso"
+    ),
+    "See that it runs and listens, that host and port are right, and that no firewall between here "
+    "and there closes the port: nc -vz {host} {port}": (
+        "Veja se está em execução e escuta, se host e porta estão certos, e se nenhum firewall no "
+        "caminho fecha a porta: nc -vz {host} {port}"
+    ),
+    "See that both sides use TLS on this port and trust each other's certificates": (
+        "Veja se os dois lados usam TLS nesta porta e confiam no certificado um do outro"
+    ),
+    "Have {ours}, from this machine's address, registered there as a DICOM node, and see that its "
+    "AE title is really {theirs}": (
+        "Peça que {ours}, com o endereço desta máquina, seja cadastrado lá como nó DICOM, e veja "
+        "se o AE title de lá é mesmo {theirs}"
+    ),
+    "It takes associations but does not serve them: see its own log": (
+        "Ele aceita associações, mas não as atende: veja o log dele"
+    ),
+    "It did not answer within {s:.0f} seconds": "Não respondeu em {s:.0f} segundos",
+    "See that what it is about (a disk, the network, a server) still responds": (
+        "Veja se aquilo de que se trata (um disco, a rede, um servidor) ainda responde"
+    ),
+    "It can't be looked at ({error})": "Não pode ser verificado ({error})",
+    "The api's log says why: look for task.failed": (
+        "O log da api diz por quê: procure task.failed"
+    ),
     "See that the database runs and that ROUTER_DATABASE_URL is right; images are received and "
     "kept meanwhile. For another schema: python -m dicom_router.migrations": (
         "Veja se o banco de dados está em execução e se ROUTER_DATABASE_URL está certa; enquanto "
@@ -284,13 +425,6 @@ PORTUGUESE = {
     "Destinations": "Destinos",
     "{count} known": "{count} conhecidos",
     "Either {how}": "Escolha: {how}",
-    "Destinations take images": "Os destinos recebem imagens",
-    "None is known to be down": "Nenhum está fora do ar, que se saiba",
-    "See that it runs and lets the router in; the echo to the destination (or POST "
-    "/api/v1/destinations/NAME/echo) says how far the router gets": (
-        "Veja se está em execução e deixa o roteador entrar; o eco para o destino (ou POST "
-        "/api/v1/destinations/NOME/echo) diz até onde o roteador chega"
-    ),
     "These name destinations that are disabled or not there: {routes}": (
         "Estas citam destinos desativados ou inexistentes: {routes}"
     ),
@@ -317,9 +451,6 @@ PORTUGUESE = {
     "{path} is good until {end:%Y-%m-%d %H:%M} UTC": "{path} vale até {end:%d/%m/%Y %H:%M} UTC",
     "Put a new certificate in the place of {path}; {then}": (
         "Ponha um certificado novo no lugar de {path}; {then}"
-    ),
-    "Down: {names}; {waiting} deliveries wait and go out by themselves": (
-        "Fora do ar: {names}; {waiting} entregas esperam e saem sozinhas"
     ),
     "Queues are consumed": "As filas são consumidas",
     "There are some in {queues}": "Há algumas em {queues}",

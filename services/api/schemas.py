@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
+    computed_field,
     model_validator,
 )
 
@@ -765,11 +766,24 @@ class CheckStatus(StrEnum):
 class Check(BaseModel):
     """Something that was looked at, and what to do about it unless it is ok."""
 
-    id: str = Field(examples=["database"])
+    id: str = Field(
+        description="What was looked at; behind a colon which one, where there are several.",
+        examples=["database", "destination:pacs", "dicom-port:11112"],
+    )
     title: Words = Field(examples=["Database"])
     status: CheckStatus
     detail: Words
     fix: Words = Field(description="Empty when there is nothing to do.")
+
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Its section of the troubleshooting guide, on this router; /help/en and "
+        "/help/pt-BR in front of the # choose the language.",
+        examples=["/help#database"],
+    )
+    @property
+    def help(self) -> str:
+        """Where the guide tells more."""
+        return f"/help#{self.id.partition(':')[0]}"
 
 
 class Disk(BaseModel):

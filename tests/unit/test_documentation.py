@@ -67,10 +67,12 @@ def targets() -> set[str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    """The anchors of a document: of its headings as GitHub makes them, and those given by hand."""
+    text = document.read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
-    return {heading.replace(" ", "-") for heading in kept}
+    given = re.findall(r'^<a id="([\w-]+)"></a>$', text, re.MULTILINE)
+    return {heading.replace(" ", "-") for heading in kept} | set(given)
 
 
 def test_readme_lists_every_setting_with_its_default() -> None:

@@ -156,6 +156,11 @@ class RabbitBus:
         """See `Bus`."""
         return self._publisher.connected
 
+    @property
+    def server(self) -> str:
+        """See `Bus`."""
+        return self._publisher.server
+
     def close(self, timeout: float) -> None:
         """See `Bus`; consumers first, since they publish what they hand back."""
         deadline = time.monotonic() + timeout

@@ -85,6 +85,7 @@ class Publisher:
         self._last_tag = 0
         self._failures = 0
         # Read by others, written by the I/O thread.
+        self.server = ""
         self._blocked = False
         self._ready = False
         self._thread = threading.Thread(target=self._run, name="bus publisher", daemon=True)
@@ -213,6 +214,8 @@ class Publisher:
         if self._closing:
             connection.close()
             return
+        told = connection.server_properties or {}
+        self.server = f"{told.get('product', '')} {told.get('version', '')}".strip()
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
         self._prepared.clear()

@@ -104,7 +104,13 @@ def running(database: Database, data: Path, *, token: str = TOKEN, **given: Any)
     """An API that is stopped at the end."""
     checks = given.pop("ready_checks", ())
     settings = Settings.model_validate(
-        {"data_dir": data, "http_port": free_port(), "api_token": token, **given}
+        {
+            "data_dir": data,
+            "http_port": free_port(),
+            "dicom_ports": (free_port(),),  # where nobody listens
+            "api_token": token,
+            **given,
+        }
     )
     bus, now = MemoryBus(), [NOON]
     service = build(settings, database, bus, clock=lambda: now[0], ready_checks=checks)

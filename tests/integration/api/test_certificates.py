@@ -78,7 +78,7 @@ def test_files_that_do_not_go_together_fail_and_it_is_said_what_to_do(
     own.certificate.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     assert check_of(api, "dicom-tls")["status"] == "fail"
     own.certificate.unlink()
-    assert "no such file" in check_of(api, "dicom-tls")["detail"]
+    assert "No such file" in check_of(api, "dicom-tls")["detail"]
 
 
 def test_an_echo_over_tls_presents_our_certificate_and_checks_theirs(

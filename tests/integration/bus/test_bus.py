@@ -1,5 +1,6 @@
 """What every bus promises."""
 
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +23,10 @@ from tests.integration.bus.support import (
     publish,
     until,
 )
+
+
+def test_a_bus_says_which_broker_it_has(bus: Bus) -> None:
+    assert re.fullmatch(r"|RabbitMQ [34]\.\d+\.\d+", bus.server)
 
 
 def test_a_message_reaches_every_queue_whose_pattern_matches_and_no_other(bus: Bus) -> None:

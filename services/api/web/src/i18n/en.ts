@@ -260,7 +260,7 @@ export const en = {
     hours: (n: string) => `full in ${n} h at this rate`,
     notFilling: "not filling up",
   },
-  diagnostics: { ok: "well", warn: "look", fail: "wrong", fix: "What to do" },
+  diagnostics: { ok: "well", warn: "look", fail: "wrong", fix: "What to do", guide: "Guide" },
   echo: {
     title: "Echo to anybody",
     button: "Echo",

@@ -256,7 +256,7 @@ export const ptBR: Messages = {
     hours: (n) => `cheio em ${n} h neste ritmo`,
     notFilling: "não está enchendo",
   },
-  diagnostics: { ok: "bem", warn: "veja", fail: "errado", fix: "O que fazer" },
+  diagnostics: { ok: "bem", warn: "veja", fail: "errado", fix: "O que fazer", guide: "Guia" },
   echo: {
     title: "Eco para qualquer um",
     button: "Eco",

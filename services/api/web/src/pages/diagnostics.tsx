@@ -1,7 +1,7 @@
 /** Every check, what is wrong first, each with what to do; and an echo to anybody. */
 import type { Check } from "../api/client";
 import { useDiagnostics } from "../api/queries";
-import { useText } from "../i18n";
+import { useLocale, useText } from "../i18n";
 import { Badge, Heading, Loaded } from "../ui/basics";
 import type { Tone } from "../words";
 import { AdHocEcho } from "./echo";
@@ -10,16 +10,22 @@ const TONES: Record<Check["status"], Tone> = { ok: "success", warn: "warning", f
 const GRAVITY: Check["status"][] = ["fail", "warn", "ok"];
 
 /** The page where one deals with what a check is about. */
-export const CHECK_PLACES: Record<string, string> = {
+const CHECK_PLACES: Record<string, string> = {
   attention: "/studies?attention=1",
   "data-folder": "/disk",
   "dead-letters": "/queues",
   destinations: "/destinations",
-  "destinations-up": "/destinations",
+  destination: "/destinations",
   disk: "/disk",
   queues: "/queues",
   routes: "/routes",
+  sender: "/scanners",
 };
+
+/** Where one deals with a check; of `destination:pacs` it is the kind that counts. */
+export function placeOf(check: Check): string | undefined {
+  return CHECK_PLACES[check.id.split(":")[0] ?? ""];
+}
 
 export function CheckText(props: { check: Check }) {
   const t = useText();
@@ -35,7 +41,21 @@ export function CheckText(props: { check: Check }) {
           {t.diagnostics.fix}: {check.fix}.
         </>
       )}
+      <br />
+      <GuideLink to={check.help} about={check.title} />
     </div>
+  );
+}
+
+/** A section of the troubleshooting guide, which the router itself shows, in the page's language. */
+export function GuideLink(props: { to: string; about: string }) {
+  const t = useText();
+  const language = useLocale();
+  return (
+    <a href={props.to.replace("#", `/${language}#`)} target="_blank" rel="noreferrer">
+      {t.diagnostics.guide}
+      <span class="wa-visually-hidden"> {props.about}</span>
+    </a>
   );
 }
 

@@ -5,7 +5,7 @@ import { useDiagnostics, useDisk, useOverview } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded, Notice } from "../ui/basics";
-import { CHECK_PLACES, CheckText } from "./diagnostics";
+import { CheckText, placeOf } from "./diagnostics";
 
 export function Overview() {
   const t = useText();
@@ -33,7 +33,7 @@ export function Overview() {
 function Wrong(props: { check: Check }) {
   const t = useText();
   const { check } = props;
-  const place = CHECK_PLACES[check.id];
+  const place = placeOf(check);
   return (
     <Notice tone={check.status === "fail" ? "danger" : "warning"}>
       <CheckText check={check} />
