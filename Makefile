@@ -35,6 +35,10 @@ run: $(RUNTIME) $(DASHBOARD)  ## the whole router in one process, on SQLite and 
 signin: $(RUNTIME)  ## a fresh link that signs the administrator in, once
 	@exec $(PYTHON) -m services.api.signin
 
+.PHONY: support
+support: $(RUNTIME)  ## one archive for whoever helps: checks, settings, versions, logs; no secret, no patient
+	@exec $(PYTHON) -m services.api.support $(ARGS)
+
 .PHONY: demo
 demo: $(RUNTIME) $(DASHBOARD)  ## the router, a stand-in PACS and a real CT series through both (ARGS=--once to end then)
 	@exec $(PYTHON) -m infra.demo $(ARGS)

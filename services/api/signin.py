@@ -36,7 +36,7 @@ def main() -> int:
     """Print the link; the exit code."""
     try:
         settings = load_settings()
-        _require_started(settings)
+        require_started(settings)
         with closing(Database(settings.database)) as database:
             require_current(database)
             link = make_link(settings, database, datetime.now(UTC))
@@ -47,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def _require_started(settings: Settings) -> None:
+def require_started(settings: Settings) -> None:
     """Raise `ConfigurationError` where there is no database yet, instead of making an empty one."""
     path = Path(settings.database.removeprefix("sqlite:///"))
     if settings.database.startswith("sqlite") and not path.is_file():
