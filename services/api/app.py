@@ -45,10 +45,19 @@ from services.api.routes import (
     users,
 )
 
-_DESCRIPTION = (
-    "Receives DICOM studies, keeps them until they are complete, and sends them on. "
-    "This API tells where each study is and configures where studies go."
-)
+_DESCRIPTION = """\
+Receives DICOM studies, keeps them until they are complete, and sends them on.
+This API tells where each study is and configures where studies go.
+
+- **Who**: `Authorization: Bearer <token>`, or the dashboard's cookie. A viewer reads; an operator
+  also sends, holds, retries, replays and echoes; an admin also configures, deletes, manages users.
+- **Lists** are `{"items": […], "next": …}`: give `next` as `cursor` until it is null.
+- **Errors** are problem documents (RFC 9457): `detail` says what to do, `errors` names the values,
+  `request_id` finds the log line. `Accept-Language: pt-BR` has them in Portuguese.
+- **Asking again**: a GET's `ETag` as `If-None-Match` gives a 304 while nothing has changed; better,
+  follow `/api/v1/events/stream`, which goes on from `Last-Event-ID`.
+- **Doing once**: a POST with an `Idempotency-Key` can be made again and is done once.
+"""
 
 
 def create_app(context: Context) -> FastAPI:

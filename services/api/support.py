@@ -15,7 +15,7 @@ import ssl
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPException
@@ -176,7 +176,8 @@ def main() -> int:
     now = datetime.now(UTC)
     name = f"support-{now:%Y%m%dT%H%M%SZ}"
     try:
-        found = collect(load_settings(), now)
+        with redirect_stdout(sys.stderr):  # nothing else gets into the archive
+            found = collect(load_settings(), now)
     except RouterError as error:
         return process.refuse(error)
     content = archive_of(found.files, name)

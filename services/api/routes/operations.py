@@ -46,7 +46,12 @@ def ready(api: Api) -> Health:
     return Health(status="ready")
 
 
-@machines.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@machines.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 def show_metrics(request: Request) -> Response:
     """Figures only, no patients' data, hence without a token."""
     metrics: Metrics = request.app.state.metrics

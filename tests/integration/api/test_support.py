@@ -1,5 +1,6 @@
 """The archive for whoever helps: what is in it, what never is, and that it is there in need."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,8 +8,6 @@ import sys
 import urllib.request
 import zipfile
 from pathlib import Path
-
-import pytest
 
 from tests.support.router import EMBEDDED, TOKEN, Router, running
 from tests.support.scanner import send
@@ -111,16 +110,27 @@ def test_it_is_made_without_the_database_and_says_so(tmp_path: Path) -> None:
     assert "not reached" in json.loads(found["looked.json"])["broker 127.0.0.1:1"]
 
 
-@pytest.mark.parametrize("folder", ["no-such-folder/a.zip"])
-def test_a_file_that_can_not_be_written_is_told(tmp_path: Path, folder: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "services.api.support", str(tmp_path / folder)],
+def run(tmp_path: Path, file: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.api.support", file],
         cwd=ROOT,
         env=os.environ | {"ROUTER_DATA_DIR": str(tmp_path), "ROUTER_HTTP_PORT": "1"},
         capture_output=True,
-        text=True,
         timeout=60,
         check=False,
     )
+
+
+def test_a_file_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+    done = run(tmp_path, str(tmp_path / "no-such-folder/a.zip"))
     assert done.returncode == 2
-    assert "name another file" in done.stderr
+    assert b"name another file" in done.stderr
+
+
+def test_it_goes_to_standard_output_where_no_router_has_been(tmp_path: Path) -> None:
+    done = run(tmp_path, "-")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        (about,) = (name for name in archive.namelist() if name.endswith("README.txt"))
+        assert "start the router first" in archive.read(about).decode()
+    assert list(tmp_path.iterdir()) == []
