@@ -8,11 +8,20 @@ asks the API. JSON Schemas generated from these types are kept in `docs/schemas/
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from dicom_router.errors import Unprocessable
+from dicom_router.said import Said, as_said, packed, restored
 
 EVENTS_EXCHANGE = "dicom.events"
 COMMANDS_EXCHANGE = "dicom.commands"
@@ -141,13 +150,25 @@ class StudyComplete(Payload):
         return self.study_uid
 
 
+_TEXT = {"type": "string"}
+
+
 class DeliveryReason(BaseModel):
     """Why a delivery waits or failed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     kind: str  # unreachable, rejected, aborted, timeout, refused, not-accepted, missing, cancelled
     dicom_status: int | None = None
-    text: str
+    text: Annotated[Said, PlainValidator(as_said), PlainSerializer(str), WithJsonSchema(_TEXT)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_row(cls, value: Any) -> Any:
+        return restored(value)
+
+    def as_row(self) -> dict[str, Any]:
+        """As the database keeps it: with what its text was made of, for other languages."""
+        return {**self.model_dump(mode="json"), "said": packed(self.text)}
 
 
 class StudyForwarded(Payload):
@@ -254,6 +275,7 @@ class AssociationRejected(Payload):
     peer_address: str
     at: datetime
     why: str
+    said: dict[str, Any] | None = None  # what `why` was made of, for other languages
 
 
 class DestinationChanged(Payload):

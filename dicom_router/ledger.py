@@ -25,6 +25,7 @@ from dicom_router.models import (
 )
 from dicom_router.routing import Route as Rule
 from dicom_router.routing import StudyFacts
+from dicom_router.said import packed
 
 # After a study was held or deleted no forwarder begins an image later than this: it looks at the
 # study's row before each image, unless it has looked so shortly before.
@@ -98,13 +99,16 @@ def note(
     session: Session, study_uid: str, at: datetime, event: str, detail: str, **data: Any
 ) -> None:
     """Add an entry to a study's timeline; `detail` is a sentence for a person."""
+    if made_of := packed(detail):
+        data["said"] = made_of
     session.add(TimelineEntry(study_uid=study_uid, at=at, event=event, detail=detail, data=data))
 
 
 def call_attention(study: Study, kind: str, detail: str, at: datetime) -> None:
     """Have people look at a study: once for each kind, the newest `detail`; lock it before."""
     others = [each for each in study.attention if each["kind"] != kind]
-    study.attention = [*others, {"kind": kind, "text": detail, "at": at.isoformat()}]
+    found = {"kind": kind, "text": detail, "at": at.isoformat(), "said": packed(detail)}
+    study.attention = [*others, found]
     study.needs_attention = True
 
 

@@ -155,6 +155,7 @@ class Association(Base):
     receipts: Mapped[int | None]
     refused: Mapped[int | None]
     reason: Mapped[str | None] = mapped_column(Text)  # why it was rejected
+    reason_said: Mapped[dict[str, Any] | None]  # what that was made of, for other languages
     # by the organizer's clock: settling is counted from here, whatever the receivers' clocks say
     end_seen_at: Mapped[datetime | None]
 

@@ -76,6 +76,51 @@ def cause_of(error: OSError) -> Said:
     return _OF_THE_SYSTEM.get(error.errno or 0) or as_said(error.strerror or error)
 
 
+def images(count: int) -> Said:
+    """So many images, in words."""
+    return said("1 image") if count == 1 else said("{count} images", count=count)
+
+
+def packed(text: str) -> dict[str, Any] | None:
+    """What a sentence was made of, to be kept beside it; None for what is only text."""
+    if not isinstance(text, Said):
+        return None
+    values = {name: packed(value) or value for name, value in _kept(text).items()}
+    return {"template": text.template, "values": values}
+
+
+def unpacked(text: str, kept: Mapping[str, Any] | None) -> Said:
+    """The sentence that was kept beside its text; the text alone where nothing was."""
+    if not kept:
+        return as_said(text)
+    return _made(kept["template"], kept["values"])
+
+
+def restored(row: Any) -> Any:
+    """A row's `text` with what was kept beside it as `said`; anything else as it is."""
+    if not isinstance(row, dict) or not row.get("said"):
+        return row
+    rest = {name: value for name, value in row.items() if name != "said"}
+    return {**rest, "text": unpacked(row["text"], row["said"])}
+
+
+def _kept(text: Said) -> dict[str, Any]:
+    """Values as JSON has them."""
+    plain = (str, int, float, bool, type(None))
+    return {
+        name: value if isinstance(value, plain) else str(value)
+        for name, value in text.values.items()
+    }
+
+
+def _made(template: str, values: Mapping[str, Any]) -> Said:
+    found = {
+        name: _made(value["template"], value["values"]) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
+    return said(template, **found)
+
+
 def is_only_values(template: str) -> bool:
     """Whether a template has no words of its own, so that there is nothing to translate."""
     return not any(

@@ -563,7 +563,184 @@ PORTUGUESE = {
     "the api was started anew since; begin without one": (
         "a api foi reiniciada desde então; comece sem ele"
     ),
+    # callers that are refused
+    "calling AE title {title!r} from {address}": "o calling AE title {title!r} de {address}",
+    "{who} is refused: {sender} may not send from this address": (
+        "{who} é recusado: {sender} não pode enviar deste endereço"
+    ),
+    "{who} is not a known sender; renamed? the address is that of {sender} ({title})": (
+        "{who} não é um aparelho conhecido; mudou de nome? o endereço é o de {sender} ({title})"
+    ),
+    "{who} is not a known sender: register it to admit it": (
+        "{who} não é um aparelho conhecido: cadastre-o para admiti-lo"
+    ),
+    "called AE title {called!r} is not {own!r}, and ROUTER_REQUIRE_CALLED_AE is set": (
+        "o called AE title {called!r} não é {own!r}, e ROUTER_REQUIRE_CALLED_AE está ligada"
+    ),
+    "{count} associations are open already (ROUTER_DICOM_MAX_ASSOCIATIONS)": (
+        "já há {count} associações abertas (ROUTER_DICOM_MAX_ASSOCIATIONS)"
+    ),
+    "the known senders can't be read from the database yet": (
+        "os aparelhos conhecidos ainda não podem ser lidos do banco de dados"
+    ),
+    "{why}: switch TLS on at the sender, or let it send to a plain port": (
+        "{why}: ligue o TLS no aparelho, ou deixe-o enviar a uma porta sem TLS"
+    ),
+    "the TLS handshake failed: {why}": "a abertura do TLS falhou: {why}",
+    # a study's history: how it came
+    "1 image": "1 imagem",
+    "{count} images": "{count} imagens",
+    "{count} more": "mais {count}",
+    "{names} and {count} more": "{names} e mais {count}",
+    "{names} or yet more": "{names} ou ainda mais",
+    "somebody": "alguém",
+    "unnamed": "sem nome",
+    "open": "aberta",
+    "released": "encerrada",
+    "aborted": "abortada",
+    "lost": "perdida",
+    "rejected": "recusada",
+    "duplicates": "repetidas",
+    "superseded": "substituídas",
+    "quarantined": "em quarentena",
+    "{title} at {address}": "{title} em {address}",
+    "{sender} sent {images}": "{sender} enviou {images}",
+    "the association was {outcome}": "a associação foi {outcome}",
+    "{images} came from an unknown caller": "{images} de um remetente desconhecido",
+    "{images} were here already, from an earlier version": (
+        "{images} já aqui, de uma versão anterior"
+    ),
+    "{images} of {sender} taken in again from quarantine": (
+        "{images} de {sender} retomadas da quarentena"
+    ),
+    "{images} in the study's folder": "{images} na pasta do estudo",
+    "Revision {revision} is complete with new images: {count}. {why}": (
+        "A revisão {revision} está completa; imagens novas: {count}. {why}"
+    ),
+    "1 association was released with every image accounted for, then quiet for {seconds}": (
+        "1 associação encerrada com todas as imagens contadas, depois silêncio por {seconds}"
+    ),
+    "all {count} associations were released with every image accounted for, then quiet for "
+    "{seconds}": (
+        "todas as {count} associações encerradas com todas as imagens contadas, depois silêncio "
+        "por {seconds}"
+    ),
+    "no association known": "nenhuma associação conhecida",
+    "no clean release seen ({which})": "sem encerramento regular ({which})",
+    "nothing came for {seconds}": "nada chegou por {seconds}",
+    "{ended}, {count} receipts outstanding": "{ended}, faltam {count} recebimentos",
+    "Taken over from an earlier version, which had sent it; {count} files on disk": (
+        "Assumido de uma versão anterior, que o tinha enviado; {count} arquivos no disco"
+    ),
+    "Taken over from an earlier version, which had not sent it; {count} files on disk": (
+        "Assumido de uma versão anterior, que não o tinha enviado; {count} arquivos no disco"
+    ),
+    "Instance {uid} came again with other bytes: the newest is in the folder and will be sent, the "
+    "older is in quarantine": (
+        "A instância {uid} veio de novo com outros bytes: a mais nova está na pasta e será "
+        "enviada, a mais antiga está em quarentena"
+    ),
+    "Instance {uid} in quarantine: {what}": "Instância {uid} em quarentena: {what}",
+    "taken in again as {receipt} for {by}": "retomada como {receipt} a pedido de {by}",
+    "deleted by {by}": "excluída por {by}",
+    "its file is not there any more": "o arquivo não está mais lá",
+    "The study is of PatientID {own!r}, and an image came with PatientID {found!r}": (
+        "O estudo é do PatientID {own!r}, e chegou uma imagem com o PatientID {found!r}"
+    ),
+    "The study is of PatientID {own!r}, but images came with {others}: see whether they are of the "
+    "same patient": (
+        "O estudo é do PatientID {own!r}, mas chegaram imagens com {others}: veja se são do mesmo "
+        "paciente"
+    ),
+    # a study's history: what became of its files
+    "{images} in a study folder and not in the database, as after going back to an older backup: "
+    "taken in again": (
+        "{images} em uma pasta de estudo e fora do banco de dados, como após voltar a uma cópia "
+        "mais antiga: retomadas"
+    ),
+    "The missing images are there again": "As imagens que faltavam estão de volta",
+    "No longer in the study's folder, but every destination has them: {images}": (
+        "Não estão mais na pasta do estudo, mas todos os destinos as têm: {images}"
+    ),
+    "Not in the study's folder: {images}. Put the files back, or have the scanner send the study "
+    "again": (
+        "Fora da pasta do estudo: {images}. Devolva os arquivos, ou peça ao aparelho que envie o "
+        "estudo de novo"
+    ),
+    "Received, but neither in the spool nor in the study's folder: {images}. Put the files back, "
+    "or have the scanner send the study again": (
+        "Recebidas, mas nem no spool nem na pasta do estudo: {images}. Devolva os arquivos, ou "
+        "peça ao aparelho que envie o estudo de novo"
+    ),
+    "Its files are not in the data folder that was adopted on {at} UTC": (
+        "Seus arquivos não estão na pasta de dados adotada em {at} UTC"
+    ),
+    "Removed from this disk: {images}": "Removidas deste disco: {images}",
+    "Removed from this disk to make room, every destination has them: {images}": (
+        "Removidas deste disco para abrir espaço, todos os destinos as têm: {images}"
+    ),
+    "Removed from this disk as kept long enough, every destination has them: {images}": (
+        "Removidas deste disco por terem ficado o bastante, todos os destinos as têm: {images}"
+    ),
+    "A new image came after the deletion: the study is received again, with what is new only": (
+        "Uma imagem nova veio depois da exclusão: o estudo é recebido de novo, só com o que é novo"
+    ),
+    # a study's history: what people decided
+    "{by} holds it, nothing more goes out: {reason}": (
+        "{by} o retém, nada mais é enviado: {reason}"
+    ),
+    "{by} released it: {reason}": "{by} o liberou: {reason}",
+    "{by} looked at it: {reason}": "{by} o viu: {reason}",
+    "{by} had it deleted; deliveries cancelled by that: {count}. Why: {reason}": (
+        "{by} o excluiu; entregas canceladas com isso: {count}. Por quê: {reason}"
+    ),
+    "Nothing more of it goes out until an operator decides: {why}": (
+        "Nada mais dele é enviado até que um operador decida: {why}"
+    ),
+    "The study was deleted by {by}": "O estudo foi excluído por {by}",
+    "Cancelled by {by}": "Cancelada por {by}",
+    "{by} asked to send everything again to {to}": "{by} pediu para enviar tudo de novo para {to}",
+    "{by} asked to send what is missing to {to}": "{by} pediu para enviar o que falta para {to}",
+    "every destination it goes to": "todos os seus destinos",
+    "{images}, once the study is released": "{images}, assim que o estudo for liberado",
+    "nothing is missing": "nada falta",
+    "nothing is sent: {why}": "nada é enviado: {why}",
+    "nothing is sent: none of its images is on this disk any more": (
+        "nada é enviado: nenhuma de suas imagens está mais neste disco"
+    ),
+    "{count} that it was not sent are no longer on this disk": (
+        "{count} que não lhe foram enviadas não estão mais neste disco"
+    ),
+    "the study was deleted meanwhile": "o estudo foi excluído nesse meio-tempo",
+    "{name} was disabled or deleted meanwhile": (
+        "{name} foi desativado ou excluído nesse meio-tempo"
+    ),
+    "no destination is enabled": "nenhum destino está ativado",
     # deliveries
+    "{destination}: {count} of {total} images to send": (
+        "{destination}: {count} de {total} imagens a enviar"
+    ),
+    "{destination}: {sent} of {total} images": "{destination}: {sent} de {total} imagens",
+    "{progress} in {duration}": "{progress} em {duration}",
+    "{destination} is down: {why}": "{destination} está fora do ar: {why}",
+    "{destination} refused an image with status 0x{status:04X}": (
+        "{destination} recusou uma imagem com o status 0x{status:04X}"
+    ),
+    "{destination} is out of resources: it answered status 0x{status:04X}": (
+        "{destination} está sem recursos: respondeu com o status 0x{status:04X}"
+    ),
+    "{destination} does not accept {sop_class} in {syntax}": (
+        "{destination} não aceita {sop_class} em {syntax}"
+    ),
+    "{destination} did not take every image: each one that is missing says why": (
+        "{destination} não recebeu todas as imagens: cada uma que falta diz por quê"
+    ),
+    "An image can't be sent: {why}": "Uma imagem não pode ser enviada: {why}",
+    "Sending an image failed: {why}": "O envio de uma imagem falhou: {why}",
+    "its file is not on the disk any more": "o arquivo não está mais no disco",
+    "Everything is sent again instead": "Em vez disso, tudo é enviado de novo",
+    "The destination was deleted": "O destino foi excluído",
+    "The destination {name} was deleted by {by}": "O destino {name} foi excluído por {by}",
     "There is no delivery {delivery_id!r}; GET /api/v1/deliveries lists them.": (
         "Não existe a entrega {delivery_id!r}; GET /api/v1/deliveries as lista."
     ),

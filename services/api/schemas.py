@@ -17,6 +17,7 @@ from pydantic import (
 
 from dicom_router.models import DeliveryState, StudyState
 from dicom_router.quarantine import Kind
+from dicom_router.said import restored
 from dicom_router.settings import Port
 from services.api.languages import Words
 
@@ -91,7 +92,14 @@ _ONLY_SHOWN = {"managed_by", "down", "waiting", "missing", "created_at", "update
 # -- studies -----------------------------------------------------------------------------------
 
 
-class Reason(BaseModel):
+class _Told(BaseModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _of_row(cls, value: Any) -> Any:
+        return restored(value)
+
+
+class Reason(_Told):
     """Why a delivery waits or has failed."""
 
     kind: str = Field(
@@ -100,7 +108,7 @@ class Reason(BaseModel):
         examples=["unreachable"],
     )
     dicom_status: int | None = Field(None, description="The C-STORE status, if there was one.")
-    text: str = Field(examples=["PACS at 10.0.0.5:104 refused the connection"])
+    text: Words = Field(examples=["PACS at 10.0.0.5:104 refused the connection"])
 
 
 class Delivery(BaseModel):
@@ -125,11 +133,11 @@ class Delivery(BaseModel):
     )
 
 
-class Attention(BaseModel):
+class Attention(_Told):
     """Something that a person should look at."""
 
     kind: str = Field(examples=["identity-conflict"])
-    text: str
+    text: Words
     at: AwareDatetime
 
 
@@ -161,7 +169,7 @@ class Study(BaseModel):
         description="The evidence by which the study was taken for complete."
     )
     held: bool = Field(description="Whether a person, or the router, holds it back.")
-    hold_reason: str | None = Field(examples=["The wrong patient was chosen at the scanner"])
+    hold_reason: Words | None = Field(examples=["The wrong patient was chosen at the scanner"])
     needs_attention: bool = Field(description="Whether `attention` says something.")
     attention: list[Attention] = Field(
         description="What a person should look at; POST …/release says that one has."
@@ -288,7 +296,7 @@ class TimelineEntry(BaseModel):
         "delivery-failed, …",
         examples=["received"],
     )
-    detail: str = Field(examples=["CT_ROOM_1 at 10.0.0.7 sent 245 images"])
+    detail: Words = Field(examples=["CT_ROOM_1 at 10.0.0.7 sent 245 images"])
 
 
 class StudySort(StrEnum):
@@ -450,7 +458,7 @@ class Association(BaseModel):
     outcome: AssociationOutcome
     receipts: int | None = Field(description="Images answered with success; null while open.")
     refused: int | None = Field(description="Images answered with a failure; null while open.")
-    reason: str | None = Field(description="Why it was rejected.")
+    reason: Words | None = Field(description="Why it was rejected.")
 
 
 class EchoTarget(_Given):

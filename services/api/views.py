@@ -12,7 +12,9 @@ from dicom_router.models import Association, Receipt, Route, Sender, Series, Stu
 from dicom_router.models import TimelineEntry as Entry
 from dicom_router.quarantine import RECEIVER, kind_of
 from dicom_router.routing import Verdict
+from dicom_router.said import Said, images, joined, restored, said, unpacked
 from services.api import schemas
+from services.api.languages import in_words
 from services.api.letters import Letter
 from services.api.oldest import first_failed_at
 from services.api.queries.deliveries import CountedDelivery
@@ -21,6 +23,17 @@ from services.api.queries.quarantine import SetAside
 from services.api.queries.studies import Filing, Touch
 from services.api.queue_history import Sample, Standing
 
+_OUTCOMES = {
+    "released": said("released"),
+    "aborted": said("aborted"),
+    "lost": said("lost"),
+    "rejected": said("rejected"),
+}
+_ASIDE = {
+    "duplicates": said("duplicates"),
+    "superseded": said("superseded"),
+    "quarantined": said("quarantined"),
+}
 # Among entries of one moment, which came first.
 _ORDER = {"received": 0, "organized": 1}
 
@@ -39,12 +52,18 @@ def study(row: Study, deliveries: Sequence[CountedDelivery]) -> schemas.Study:
             "revision": row.revision,
             "completeness": row.completeness,
             "held": row.held,
-            "hold_reason": row.hold_reason,
+            "hold_reason": _hold_reason(row),
             "needs_attention": row.needs_attention,
             "attention": row.attention,
             "deliveries": [delivery(each) for each in deliveries],
         }
     )
+
+
+def _hold_reason(row: Study) -> str | None:
+    """A person's own words; the router's are those by which it calls for attention."""
+    kept = {each["text"]: each.get("said") for each in row.attention}
+    return row.hold_reason and unpacked(row.hold_reason, kept.get(row.hold_reason))
 
 
 def delivery(counted: CountedDelivery) -> schemas.Delivery:
@@ -106,7 +125,11 @@ def association(row: Association) -> schemas.Association:
     """An association."""
     outcome = row.outcome or schemas.AssociationOutcome.OPEN
     return schemas.Association.model_validate(
-        {**_columns(schemas.Association, row), "outcome": outcome}
+        {
+            **_columns(schemas.Association, row),
+            "outcome": outcome,
+            "reason": row.reason and unpacked(row.reason, row.reason_said),
+        }
     )
 
 
@@ -180,22 +203,33 @@ def timeline(
 
 def _received(touch: Touch, taken_over: bool) -> schemas.TimelineEntry:
     facts = _columns(_AssociationFacts, touch.association) if touch.association else {}
-    detail = f"{_images(touch.count)} came from an unknown caller"
+    detail = said("{images} came from an unknown caller", images=images(touch.count))
     if touch.association is not None:
         detail = _came(touch.association, touch.count)
     elif taken_over:
-        detail = f"{_images(touch.count)} were here already, from an earlier version"
+        detail = said(
+            "{images} were here already, from an earlier version", images=images(touch.count)
+        )
     values = {**facts, "association_id": touch.association_id, "instances": touch.count}
     return _entry(touch.first_received_at, "received", detail, values)
 
 
-def _came(association: Association, count: int) -> str:
+def _came(association: Association, count: int) -> Said:
     if association.receiver == RECEIVER:
-        sender = association.calling_ae_title or "somebody"
-        return f"{_images(count)} of {sender} taken in again from quarantine"
-    where = f" at {association.peer_address}" if association.peer_address else ""
-    ended = f"; the association was {association.outcome}" if association.outcome else ""
-    return f"{association.calling_ae_title}{where} sent {_images(count)}{ended}"
+        sender = association.calling_ae_title or said("somebody")
+        return said(
+            "{images} of {sender} taken in again from quarantine",
+            images=images(count),
+            sender=sender,
+        )
+    sender = association.calling_ae_title
+    if association.peer_address:
+        sender = said("{title} at {address}", title=sender, address=association.peer_address)
+    came = said("{sender} sent {images}", sender=sender, images=images(count))
+    if not association.outcome:
+        return came
+    outcome = _OUTCOMES.get(association.outcome) or association.outcome
+    return joined("; ", [came, said("the association was {outcome}", outcome=outcome)])
 
 
 class _AssociationFacts(BaseModel):
@@ -213,23 +247,27 @@ def _organized(filing: Filing) -> schemas.TimelineEntry:
         "quarantined": filing.quarantined,
     }
     found = {name: count for name, count in aside.items() if count}
-    parts = [f"{_images(filing.organized)} in the study's folder"]
-    parts += [f"{count} {name}" for name, count in found.items()]
+    parts = [said("{images} in the study's folder", images=images(filing.organized))]
+    parts += [joined(" ", [str(count), _ASIDE[name]]) for name, count in found.items()]
     values = {"revision": filing.revision, "instances": filing.organized, **found}
-    return _entry(filing.at, "organized", ", ".join(parts), values)
+    return _entry(filing.at, "organized", joined(", ", parts), values)
 
 
 def _noted(entry: Entry) -> schemas.TimelineEntry:
-    return _entry(entry.at, entry.event, entry.detail, entry.data)
+    more = {name: _in_words(value) for name, value in entry.data.items() if name != "said"}
+    detail = unpacked(entry.detail, entry.data.get("said"))
+    return _entry(entry.at, entry.event, detail, more)
 
 
-def _entry(at: datetime, event: str, detail: str, more: dict[str, Any]) -> schemas.TimelineEntry:
+def _in_words(value: Any) -> Any:
+    """A reason within an entry's data is told in the reader's language, too."""
+    found = restored(value)
+    return {**found, "text": in_words(found["text"])} if found is not value else value
+
+
+def _entry(at: datetime, event: str, detail: Said, more: dict[str, Any]) -> schemas.TimelineEntry:
     known = {"at": at, "event": event, "detail": detail}
     return schemas.TimelineEntry.model_validate({**more, **known})
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
 
 
 def _columns(shape: type[BaseModel], row: object) -> dict[str, Any]:

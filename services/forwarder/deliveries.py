@@ -29,6 +29,7 @@ from dicom_router.models import (
     Study,
 )
 from dicom_router.retry import RETRY_DELAYS_SECONDS, retry_delay
+from dicom_router.said import Said, joined, said
 from services.forwarder import policy, queries
 from services.forwarder.messages import Due, dead_letter, wake_up, wake_up_later
 from services.forwarder.policy import Failure, Tally, TryLater
@@ -55,8 +56,13 @@ class _Held:
     tally: Tally
 
     @property
-    def progress(self) -> str:
-        return f"{self.claim.destination}: {self.tally.delivered} of {self.tally.total} images"
+    def progress(self) -> Said:
+        return said(
+            "{destination}: {sent} of {total} images",
+            destination=self.claim.destination,
+            sent=self.tally.delivered,
+            total=self.tally.total,
+        )
 
     @property
     def about(self) -> dict[str, object]:
@@ -264,7 +270,9 @@ class Deliveries:
         seconds = max(0.0, (held.now - (held.delivery.started_at or held.now)).total_seconds())
         _end(held.delivery, DeliveryState.DELIVERED, None, held.now)
         held.delivery.images = tally.total
-        text = f"{held.progress} in {policy.spoken(seconds)}"
+        text = said(
+            "{progress} in {duration}", progress=held.progress, duration=policy.spoken(seconds)
+        )
         note(held.session, claim.study_uid, held.now, "delivered", text, **held.about)
         event = StudyForwarded(
             study_uid=claim.study_uid,
@@ -360,7 +368,7 @@ class Deliveries:
 
         return self._change(delivery_id, again)
 
-    def cancel(self, delivery_id: str, why: str) -> str | None:
+    def cancel(self, delivery_id: str, why: Said) -> str | None:
         """Stop trying a delivery that has nowhere to go; its destination if it was open."""
 
         def cancel(session: Transaction, _study: Study, delivery: Delivery, now: datetime) -> bool:
@@ -387,7 +395,7 @@ class Deliveries:
         Who sends it stops after the image in hand. What has ended keeps its state.
         """
         if delivery.state in OPEN_DELIVERY_STATES:
-            reason = DeliveryReason(kind="cancelled", text="Everything is sent again instead")
+            reason = DeliveryReason(kind="cancelled", text=said("Everything is sent again instead"))
             _end(delivery, DeliveryState.CANCELLED, reason, now)
         delivery.replaced_by = by
         session.flush()
@@ -431,7 +439,12 @@ def _due(claim: Claim) -> Due:
 
 
 def _note_start(session: Transaction, claim: Claim, now: datetime) -> None:
-    text = f"{claim.destination}: {len(claim.items)} of {claim.total} images to send"
+    text = said(
+        "{destination}: {count} of {total} images to send",
+        destination=claim.destination,
+        count=len(claim.items),
+        total=claim.total,
+    )
     about = {"destination": claim.destination, "revision": claim.revision}
     note(session, claim.study_uid, now, "delivery-started", text, **about)
 
@@ -443,9 +456,9 @@ def _note_failure(held: _Held, why: str, reason: DeliveryReason) -> None:
         held.claim.study_uid,
         held.now,
         "delivery-failed",
-        f"{held.progress}; {why}",
+        joined("; ", [held.progress, why]),
         **held.about,
-        reason=reason.model_dump(mode="json"),
+        reason=reason.as_row(),
         attempt=held.delivery.attempt,
         next_attempt_at=retry_at.isoformat() if retry_at else None,
     )

@@ -13,6 +13,7 @@ from dicom_router.events import DeliveryReason, DestinationDown, DestinationUp, 
 from dicom_router.log import Log, get_logger
 from dicom_router.models import DestinationOutage
 from dicom_router.retry import PROBE_INTERVAL
+from dicom_router.said import as_said
 from services.forwarder import policy, queries
 from services.forwarder.queries import Claim, Item, Transaction
 from services.forwarder.writing import Writer
@@ -24,7 +25,7 @@ Probe = Literal["echo", "image"]
 
 def reason_of(error: PeerError) -> DeliveryReason:
     """What went wrong between the peer and us."""
-    return DeliveryReason(kind=error.kind, text=str(error))
+    return DeliveryReason(kind=error.kind, text=as_said(error))
 
 
 class Outages:
@@ -124,7 +125,7 @@ class Outages:
     ) -> None:
         outage = queries.outage_of(session, destination)
         if outage is not None:
-            outage.reason = reason.model_dump(mode="json")
+            outage.reason = reason.as_row()
             outage.next_probe_at = now + PROBE_INTERVAL
             outage.probe = "image" if probe == "image" else outage.probe
             outage.blamed = outage.blamed if blamed is None else blamed
@@ -132,7 +133,7 @@ class Outages:
         outage = DestinationOutage(
             destination=destination,
             since=now,
-            reason=reason.model_dump(mode="json"),
+            reason=reason.as_row(),
             probe=probe,
             next_probe_at=now + PROBE_INTERVAL,
             blamed=blamed or [],

@@ -14,6 +14,7 @@ from dicom_router.ledger import (
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
 from dicom_router.routing import Decision, StudyFacts, decide
+from dicom_router.said import said, unpacked
 from services.forwarder import queries
 from services.forwarder.messages import Due, wake_up
 from services.forwarder.queries import Transaction
@@ -72,7 +73,11 @@ class Owing:
                 study.study_uid,
                 now,
                 "delivery-waiting",
-                f"{each.destination} is down: {outage.reason['text']}",
+                said(
+                    "{destination} is down: {why}",
+                    destination=each.destination,
+                    why=unpacked(outage.reason["text"], outage.reason.get("said")),
+                ),
                 destination=each.destination,
                 reason=outage.reason,
             )
@@ -109,7 +114,7 @@ def _tell(session: Transaction, study: Study, decision: Decision, now: datetime)
         study.study_uid,
         now,
         "routed",
-        sentence[:1].upper() + sentence[1:],
+        sentence,
         routes=[each.route.name for each in decision.verdicts if each.applies],
         destinations=list(decision.destinations),
     )

@@ -14,6 +14,7 @@ from pydicom.uid import UID
 
 from dicom_router.events import DeliveryReason
 from dicom_router.retry import retry_delay
+from dicom_router.said import Said, said
 
 # An instance at which so many associations ended is to blame itself.
 ABORTS_TO_BLAME = 3
@@ -48,27 +49,42 @@ class Failure:
     comment: str = ""
 
     @property
-    def detail(self) -> str:
+    def detail(self) -> Said:
         """For those who may see patients' data."""
-        return f"{self.reason.text} ({self.comment})" if self.comment else self.reason.text
+        if not self.comment:
+            return self.reason.text
+        return said("{why} ({comment})", why=self.reason.text, comment=self.comment)
 
 
 def refused(destination: str, status: int, comment: str) -> Failure:
     """The peer answered with a failure status."""
-    text = f"{destination} refused an image with status 0x{status:04X}"
+    text = said(
+        "{destination} refused an image with status 0x{status:04X}",
+        destination=destination,
+        status=status,
+    )
     return Failure(DeliveryReason(kind="refused", dicom_status=status, text=text), comment)
 
 
 def out_of_resources(destination: str, status: int) -> DeliveryReason:
     """The peer answered that it can't store anything now."""
-    text = f"{destination} is out of resources: it answered status 0x{status:04X}"
+    text = said(
+        "{destination} is out of resources: it answered status 0x{status:04X}",
+        destination=destination,
+        status=status,
+    )
     return DeliveryReason(kind="refused", dicom_status=status, text=text)
 
 
 def not_accepted(destination: str, sop_class_uid: str, transfer_syntax_uid: str) -> Failure:
     """The peer took no presentation context for it."""
     sop_class, syntax = UID(sop_class_uid).name, UID(transfer_syntax_uid).name
-    text = f"{destination} does not accept {sop_class} in {syntax}"
+    text = said(
+        "{destination} does not accept {sop_class} in {syntax}",
+        destination=destination,
+        sop_class=sop_class,
+        syntax=syntax,
+    )
     return Failure(DeliveryReason(kind="not-accepted", text=text))
 
 
@@ -76,18 +92,27 @@ def failed_before(destination: str, status: int | None) -> Failure:
     """An instance failed in an earlier attempt; `status` is the peer's, if it gave one."""
     if status is not None:
         return refused(destination, status, "")
-    text = f"{destination} did not take every image: each one that is missing says why"
+    text = said(
+        "{destination} did not take every image: each one that is missing says why",
+        destination=destination,
+    )
     return Failure(DeliveryReason(kind="aborted", text=text))
 
 
-def missing(why: str) -> Failure:
+def missing(why: Said) -> Failure:
     """There is nothing to send: never a success."""
-    return Failure(DeliveryReason(kind="missing", text=f"An image can't be sent: {why}"))
+    return Failure(
+        DeliveryReason(kind="missing", text=said("An image can't be sent: {why}", why=why))
+    )
 
 
 def to_blame(reason: DeliveryReason) -> Failure:
     """Associations end whenever this instance is sent."""
-    return Failure(DeliveryReason(kind=reason.kind, text=f"Sending an image failed: {reason.text}"))
+    return Failure(
+        DeliveryReason(
+            kind=reason.kind, text=said("Sending an image failed: {why}", why=reason.text)
+        )
+    )
 
 
 def aborts_count(receipt_id: str, blamed: Collection[str]) -> bool:

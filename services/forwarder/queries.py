@@ -659,4 +659,4 @@ def reset_failed(session: Session, delivery_id: str) -> None:
 
 def reason_row(reason: DeliveryReason | None) -> dict[str, Any] | None:
     """A reason as its column holds it."""
-    return reason.model_dump(mode="json") if reason else None
+    return reason.as_row() if reason else None

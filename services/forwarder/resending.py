@@ -7,6 +7,7 @@ from dicom_router.events import ForwardRequested
 from dicom_router.ledger import enabled_destinations, lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
+from dicom_router.said import Said, images, joined, said
 from services.forwarder import queries
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.missing import Plan, everything, what_is_missing
@@ -53,7 +54,9 @@ class Resending:
             if plan.try_again or plan.send:
                 served.append(name)
         if not names:
-            why_not = decision.sentence() if decision.verdicts else "no destination is enabled"
+            why_not = (
+                decision.sentence() if decision.verdicts else said("no destination is enabled")
+            )
             _note(session, study, "", asked, request, Plan(), why_not, 0, now)
         if served:
             # What was sent by hand is owed to somebody: routing has nothing left to do with it.
@@ -84,13 +87,13 @@ class Resending:
         self._owing.make(session, study, new, Owed(study.revision, name, plan.send), now)
 
 
-def _why_not(study: Study, name: str, enabled: list[str]) -> str:
-    """Why nothing can be sent (any more) although the API had no objection; empty if it can."""
+def _why_not(study: Study, name: str, enabled: list[str]) -> Said | None:
+    """Why nothing can be sent (any more) although the API had no objection; None if it can."""
     if study.deleted:
-        return "the study was deleted meanwhile"
+        return said("the study was deleted meanwhile")
     if name not in enabled:
-        return f"{name} was disabled or deleted meanwhile"
-    return ""
+        return said("{name} was disabled or deleted meanwhile", name=name)
+    return None
 
 
 def _note(
@@ -100,29 +103,35 @@ def _note(
     asked: ForwardRequested,
     request: str,
     plan: Plan,
-    why_not: str,
+    why_not: Said | None,
     gone: int,
     now: datetime,
 ) -> None:
-    what = "what is missing" if asked.only_missing else "everything again"
-    wanted = f"{asked.by} asked to send {what} to {name or 'every destination it goes to'}"
+    to = name or said("every destination it goes to")
+    wanted = (
+        said("{by} asked to send what is missing to {to}", by=asked.by, to=to)
+        if asked.only_missing
+        else said("{by} asked to send everything again to {to}", by=asked.by, to=to)
+    )
     if why_not:
-        result = f"nothing is sent: {why_not}"
+        result = said("nothing is sent: {why}", why=why_not)
     elif plan.images:
-        result = "1 image" if plan.images == 1 else f"{plan.images} images"
-        result += ", once the study is released" if study.held else ""
+        result = images(plan.images)
+        if study.held:
+            result = said("{images}, once the study is released", images=result)
     elif asked.only_missing:
-        result = "nothing is missing"
+        result = said("nothing is missing")
     else:
-        result = "nothing is sent: none of its images is on this disk any more"
+        result = said("nothing is sent: none of its images is on this disk any more")
     if gone:
-        result += f"; {gone} that it was not sent are no longer on this disk"
+        left = said("{count} that it was not sent are no longer on this disk", count=gone)
+        result = joined("; ", [result, left])
     note(
         session,
         study.study_uid,
         now,
         "forward-requested",
-        f"{wanted}: {result}",
+        joined(": ", [wanted, result]),
         by=asked.by,
         destination=name or None,
         only_missing=asked.only_missing,

@@ -26,6 +26,7 @@ from dicom_router.dimse import (
 from dicom_router.errors import Unprocessable
 from dicom_router.events import DeliveryReason
 from dicom_router.part10 import read_file_meta
+from dicom_router.said import Said, as_said, cause_of, said
 from services.forwarder import policy
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.outages import Outages, reason_of
@@ -195,7 +196,7 @@ class Attempt:
                 item.transfer_syntax_uid,
             )
         except Unprocessable as error:
-            return self._fail(item, self._missing(str(error)))
+            return self._fail(item, self._missing(as_said(error)))
         except PeerError as error:
             return self._on_broken(item, error)
         except Stopped:
@@ -272,10 +273,10 @@ class Attempt:
                 f"The data folder {archive.root} can't be read: {error.strerror}"
             ) from error
         if isinstance(error, FileNotFoundError):
-            return self._missing("its file is not on the disk any more")
-        return self._missing(error.strerror or str(error))
+            return self._missing(said("its file is not on the disk any more"))
+        return self._missing(cause_of(error))
 
-    def _missing(self, why: str) -> Failure:
+    def _missing(self, why: Said) -> Failure:
         """What there is to say of a file, unless another disk is in the place of its own."""
         self._sender.archive.require()
         return policy.missing(why)

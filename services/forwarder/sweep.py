@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from dicom_router.ledger import enabled_destinations, enabled_routes
 from dicom_router.routing import Route
+from dicom_router.said import said
 from dicom_router.tasks import for_each
 from services.forwarder import queries
 from services.forwarder.deliveries import Deliveries
@@ -68,5 +69,5 @@ class Sweep:
         with self._writer.database.read() as session:
             orphans = queries.orphans(session)
         for delivery_id in orphans:
-            self._deliveries.cancel(delivery_id, "The destination was deleted")
+            self._deliveries.cancel(delivery_id, said("The destination was deleted"))
         self._writer.write(lambda session, _now: queries.delete_orphan_outages(session))

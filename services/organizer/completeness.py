@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from dicom_router.said import Said, as_said, joined, said
+
 # An activity this far ahead was seen before the clock was set back. Up to that it may be
 # another organizer's clock that differs.
 CLOCK_SET_BACK = timedelta(minutes=10)
 
 _MOST_SHOWN = 20  # associations that the evidence lists one by one
+
+
+_OUTCOMES = {
+    "released": said("released"),
+    "aborted": said("aborted"),
+    "lost": said("lost"),
+    "rejected": said("rejected"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +46,15 @@ class AssociationView:
         return self.outcome == "released" and self.made is not None and self.ended >= self.made
 
     @property
-    def standing(self) -> str:
+    def standing(self) -> Said:
         """In words."""
         if self.outcome is None:
-            return "open"
+            return said("open")
         missing = (self.made or 0) - self.ended
-        return f"{self.outcome}, {missing} receipts outstanding" if missing > 0 else self.outcome
+        ended = _OUTCOMES.get(self.outcome) or as_said(self.outcome)
+        if missing <= 0:
+            return ended
+        return said("{ended}, {count} receipts outstanding", ended=ended, count=missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,7 @@ class Evidence:
 
     rule: str  # settled or idle
     quiet_seconds: float
-    text: str
+    text: Said
     associations: tuple[dict[str, Any], ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -58,7 +71,7 @@ class Evidence:
         return {
             "rule": self.rule,
             "quiet_seconds": round(self.quiet_seconds, 1),
-            "text": self.text,
+            "text": str.__str__(self.text),
             "associations": list(self.associations[:_MOST_SHOWN]),
             "association_count": len(self.associations),
         }
@@ -92,18 +105,36 @@ def judge(
     )
 
 
-def _settled_text(associations: Sequence[AssociationView], quiet: timedelta) -> str:
+def _settled_text(associations: Sequence[AssociationView], quiet: timedelta) -> Said:
     count = len(associations)
-    were = "1 association was" if count == 1 else f"all {count} associations were"
-    return f"{were} released with every image accounted for, then quiet for {_seconds(quiet)}"
+    seconds = _seconds(quiet)
+    if count == 1:
+        return said(
+            "1 association was released with every image accounted for, then quiet for {seconds}",
+            seconds=seconds,
+        )
+    return said(
+        "all {count} associations were released with every image accounted for, then quiet for "
+        "{seconds}",
+        count=count,
+        seconds=seconds,
+    )
 
 
-def _idle_text(associations: Sequence[AssociationView], quiet: timedelta) -> str:
+def _idle_text(associations: Sequence[AssociationView], quiet: timedelta) -> Said:
     unfinished = [each for each in associations if not each.is_accounted_for]
-    shown = [f"{each.calling_ae_title or 'unnamed'} {each.standing}" for each in unfinished[:3]]
-    which = ", ".join(shown) + (f" and {len(unfinished) - 3} more" if unfinished[3:] else "")
-    because = f"no clean release seen ({which})" if which else "no association known"
-    return f"{because}; nothing came for {_seconds(quiet)}"
+    shown = [
+        joined(" ", [each.calling_ae_title or said("unnamed"), each.standing])
+        for each in unfinished[:3]
+    ]
+    more = [said("{count} more", count=len(unfinished) - 3)] if unfinished[3:] else []
+    because = (
+        said("no clean release seen ({which})", which=joined(", ", [*shown, *more]))
+        if shown
+        else said("no association known")
+    )
+    quiet_for = said("nothing came for {seconds}", seconds=_seconds(quiet))
+    return joined("; ", [because, quiet_for])
 
 
 def _seconds(quiet: timedelta) -> str:

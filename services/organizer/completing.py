@@ -11,6 +11,7 @@ from dicom_router.ledger import lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
 from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.said import said
 from dicom_router.tasks import for_each
 from services.organizer import queries
 from services.organizer.completeness import CLOCK_SET_BACK, Evidence, judge
@@ -90,7 +91,12 @@ class Completing:
             study.study_uid,
             now,
             "completed",
-            f"Revision {study.revision} is complete with {new} new images: {evidence.text}",
+            said(
+                "Revision {revision} is complete with new images: {count}. {why}",
+                revision=study.revision,
+                count=new,
+                why=evidence.text,
+            ),
             revision=study.revision,
             new_instances=new,
             evidence=evidence.as_json(),

@@ -16,6 +16,7 @@ from dicom_router.ledger import lock_study, note
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, Study
 from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.said import images, said
 from dicom_router.tasks import for_each
 from services.organizer import queries
 
@@ -74,7 +75,7 @@ def remove_deleted(
     if not archive.remove_study_files(study.folder, sorted(names)):
         log.warning(Log.FOLDER_NOT_EMPTY, study_uid=study.study_uid)
     queries.mark_deleted(session, study, now)
-    text = f"{len(names)} images were removed from this disk"
+    text = said("Removed from this disk: {images}", images=images(len(names)))
     note(session, study.study_uid, now, "files-removed", text, by=by, instances=len(names))
     event = StudyDeleted(study_uid=study.study_uid, why="user", by=by)
     enqueue(session, "organizer", [message(event, id=uuid.uuid4().hex, source=source, time=now)])
@@ -85,7 +86,9 @@ def revive(session: Session, archive: Archive, study: Study, source: str, now: d
     """A new image came for a deleted study: what was deleted goes, then it is as any other."""
     remove_deleted(session, archive, study, source, now)
     study.deleted, study.deleted_by = False, None
-    text = "A new image came after the deletion: the study is received again, with what is new only"
+    text = said(
+        "A new image came after the deletion: the study is received again, with what is new only"
+    )
     note(session, study.study_uid, now, "revived", text)
 
 

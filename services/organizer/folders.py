@@ -14,6 +14,7 @@ from dicom_router.errors import Unavailable
 from dicom_router.ledger import call_attention, lock_study, note
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, Study, StudyState
+from dicom_router.said import Said, images, said
 from services.organizer import queries
 
 EVERY_SECONDS = 5.0
@@ -122,9 +123,10 @@ class Folders:
         with self._database.write() as session:
             studies = queries.studies_with(session, ids)
             for study_uid, number in studies.items():
-                text = (
-                    f"{number} images were in a study folder and not in the database, as after "
-                    "going back to an older backup: they are taken in again"
+                text = said(
+                    "{images} in a study folder and not in the database, as after going back to "
+                    "an older backup: taken in again",
+                    images=images(number),
                 )
                 note(session, study_uid, now, "restored", text, images=number)
             if queries.study_of_folder(session, folder) is None:
@@ -174,7 +176,7 @@ def _found_again(session: Session, study: Study, now: datetime) -> None:
     if _was_missing(study):
         study.attention = [each for each in study.attention if each["kind"] != MISSING]
         study.needs_attention = bool(study.attention)
-        note(session, study.study_uid, now, _FOUND, "The missing images are there again")
+        note(session, study.study_uid, now, _FOUND, said("The missing images are there again"))
 
 
 def _gone_after_sending(
@@ -185,7 +187,10 @@ def _gone_after_sending(
         row.on_disk = False
     study.on_disk = known > len(gone)
     study.projected = False
-    text = f"{_images(gone)} no longer in the study's folder: every destination has them"
+    text = said(
+        "No longer in the study's folder, but every destination has them: {images}",
+        images=_images(gone),
+    )
     note(session, study.study_uid, now, MISSING, text, images=len(gone))
     log.warning(Log.INSTANCE_MISSING, study_uid=study.study_uid, count=len(gone), sent=True)
 
@@ -196,16 +201,17 @@ def _missing(session: Session, study: Study, gone: Sequence[Receipt], now: datet
     told = queries.last_noted(session, study.study_uid, MISSING, _FOUND)
     if told.get("receipt_ids") == receipt_ids:
         return
-    text = (
-        f"{_images(gone)} not in the study's folder: put the files back, or have the scanner send "
-        "the study again"
+    text = said(
+        "Not in the study's folder: {images}. Put the files back, or have the scanner send the "
+        "study again",
+        images=_images(gone),
     )
     call_attention(study, MISSING, text, now)
     note(session, study.study_uid, now, MISSING, text, receipt_ids=receipt_ids)
     log.error(Log.INSTANCE_MISSING, study_uid=study.study_uid, count=len(gone), sent=False)
 
 
-def _images(rows: Sequence[Receipt]) -> str:
+def _images(rows: Sequence[Receipt]) -> Said:
     names = sorted(str(row.file_name) for row in rows)
     shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-    return f"{len(names)} image{'s are' if len(names) > 1 else ' is'} ({shown})"
+    return said("{images} ({names})", images=images(len(names)), names=shown)

@@ -11,6 +11,7 @@ from dicom_router.database import Session
 from dicom_router.ledger import call_attention, note
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
+from dicom_router.said import Said, as_said, said
 
 CONFLICT = "identity-conflict"
 
@@ -43,7 +44,11 @@ def check_identity(
     elif study.held or (study.needs_attention and not hold):
         return False  # whether it came before is not known: told again once a person has looked
     log.warning(Log.IDENTITY_CONFLICT, study_uid=study.study_uid, receipt_id=receipt_id, held=hold)
-    text = f"The study is of PatientID {own!r}, and an image came with PatientID {found!r}"
+    text = said(
+        "The study is of PatientID {own!r}, and an image came with PatientID {found!r}",
+        own=own,
+        found=found,
+    )
     note(
         session,
         study.study_uid,
@@ -54,20 +59,29 @@ def check_identity(
         other_patient_id=found,
         receipt_id=receipt_id,
     )
-    call_attention(study, CONFLICT, _summary(own, study.other_patient_ids), now)
+    before = [each["text"] for each in study.attention if each["kind"] == CONFLICT]
+    summary = _summary(own, study.other_patient_ids)
+    call_attention(study, CONFLICT, summary, now)
+    if study.held and study.hold_reason in before:
+        study.hold_reason = summary
     if hold and not study.held:
-        study.held, study.hold_reason = True, text
-        why = f"Nothing more of it goes out until an operator decides: {text}"
+        study.held, study.hold_reason = True, summary
+        why = said("Nothing more of it goes out until an operator decides: {why}", why=text)
         note(session, study.study_uid, now, "held", why, by="router", reason=text)
     return True
 
 
-def _summary(own: str, others: list[str]) -> str:
+def _summary(own: str, others: list[str]) -> Said:
     ids = [each for each in others if each != AND_MORE]
     named = ", ".join(repr(each) for each in ids[-_MOST_NAMED:])
-    more = f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
-    more += " or yet more" if len(ids) < len(others) else ""
-    return (
-        f"The study is of PatientID {own!r}, but images came with {named}{more}: see whether they "
-        "are of the same patient"
+    found = as_said(named)
+    if len(ids) > _MOST_NAMED:
+        found = said("{names} and {count} more", names=found, count=len(ids) - _MOST_NAMED)
+    if len(ids) < len(others):
+        found = said("{names} or yet more", names=found)
+    return said(
+        "The study is of PatientID {own!r}, but images came with {others}: see whether they are of "
+        "the same patient",
+        own=own,
+        others=found,
     )

@@ -34,6 +34,7 @@ from dicom_router.models import Receipt, ReceiptState, Study
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.part10 import FileMeta, read_file_meta
 from dicom_router.quarantine import NO_STUDY
+from dicom_router.said import said
 from services.organizer import queries
 from services.organizer.announcement import announcement
 from services.organizer.deletion import is_at_hand, revive
@@ -436,8 +437,11 @@ class Intake:
             study.study_uid,
             self._clock(),
             "superseded",
-            f"Instance {older.sop_instance_uid} came again with other bytes: the newest is in the "
-            "folder and will be sent, the older is in quarantine",
+            said(
+                "Instance {uid} came again with other bytes: the newest is in the folder and will "
+                "be sent, the older is in quarantine",
+                uid=older.sop_instance_uid,
+            ),
             sop_instance_uid=older.sop_instance_uid,
             superseded_receipt_id=older.receipt_id,
         )

@@ -11,6 +11,7 @@ from dicom_router.database import Database, Session
 from dicom_router.ledger import call_attention, lock_study, note
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt
+from dicom_router.said import Said, images, said
 from services.organizer import queries
 
 NOWHERE = "nowhere"  # the kind of attention, and the entry in the timeline
@@ -67,15 +68,16 @@ def _tell_of(session: Session, study_uid: str, receipt_ids: Collection[str], now
     lost_ids = sorted(each.receipt_id for each in lost)
     if study is None or study.deleted or set(lost_ids) <= set(told):
         return
-    text = (
-        f"{_images(lost)} received, but neither in the spool nor in the study's folder: put the "
-        "files back, or have the scanner send the study again"
+    text = said(
+        "Received, but neither in the spool nor in the study's folder: {images}. Put the files "
+        "back, or have the scanner send the study again",
+        images=_images(lost),
     )
     call_attention(study, NOWHERE, text, now)
     note(session, study_uid, now, NOWHERE, text, receipt_ids=lost_ids)
 
 
-def _images(rows: Sequence[Receipt]) -> str:
+def _images(rows: Sequence[Receipt]) -> Said:
     uids = sorted(row.sop_instance_uid for row in rows)
     shown = ", ".join(uids[:_NAMED]) + (", …" if len(uids) > _NAMED else "")
-    return f"{len(uids)} image{'s were' if len(uids) > 1 else ' was'} ({shown})"
+    return said("{images} ({uids})", images=images(len(uids)), uids=shown)

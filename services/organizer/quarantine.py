@@ -22,6 +22,7 @@ from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.part10 import read_file_meta
 from dicom_router.quarantine import NO_STUDY, RECEIVER
+from dicom_router.said import Said, said
 from services.organizer import queries
 from services.organizer.announcement import announcement
 from services.organizer.header import read_header
@@ -64,7 +65,7 @@ class Quarantine:
         try:
             path = self._to_do(receipt_id)
             if path is not None:
-                self._record(receipt_id, "quarantine-deleted", f"deleted by {by}")
+                self._record(receipt_id, "quarantine-deleted", said("deleted by {by}", by=by))
                 self._archive.remove_quarantined(path)
                 log.info(Log.QUARANTINE_DELETED, receipt_id=receipt_id, by=by)
         except OSError as error:
@@ -90,12 +91,12 @@ class Quarantine:
         except FileNotFoundError:
             if is_plain_file(path) or not self._archive.is_there():
                 raise  # it is the copy that is gone, or all of it: this file is to stay
-            self._record(receipt_id, "quarantine-lost", "its file is not there any more")
+            self._record(receipt_id, "quarantine-lost", said("its file is not there any more"))
             return
         except Unprocessable as error:
             self._keep(receipt_id, path, str(error))
             return
-        what = f"taken in again as {receipt} for {by}"
+        what = said("taken in again as {receipt} for {by}", receipt=str(receipt), by=by)
         self._record(receipt_id, "quarantine-retried", what, messages)
         self._archive.remove_quarantined(path)
         log.info(Log.QUARANTINE_RETRIED, receipt_id=receipt_id, taken_in_as=str(receipt), by=by)
@@ -124,7 +125,7 @@ class Quarantine:
         log.warning(Log.INSTANCE_QUARANTINED, receipt_id=receipt_id, why=why)
 
     def _record(
-        self, receipt_id: str, event: str, what: str, messages: list[Message] | None = None
+        self, receipt_id: str, event: str, what: Said, messages: list[Message] | None = None
     ) -> None:
         """Have the row, and its study's timeline, say what became of the file; tell of the new."""
         now = self._clock()
@@ -134,7 +135,9 @@ class Quarantine:
                 return
             row.reason = f"{row.reason}; {what} ({now.isoformat(timespec='seconds')})"
             if row.study_uid:
-                detail = f"Instance {row.sop_instance_uid} in quarantine: {what}"
+                detail = said(
+                    "Instance {uid} in quarantine: {what}", uid=row.sop_instance_uid, what=what
+                )
                 note(session, row.study_uid, now, event, detail, receipt_id=receipt_id)
             enqueue(session, "organizer", messages or [])
         self._relay.wake()

@@ -407,6 +407,7 @@ def record_rejection(session: Session, refused: AssociationRejected, now: dateti
                 "receipts": 0,
                 "refused": 0,
                 "reason": refused.why,
+                "reason_said": refused.said,
                 "end_seen_at": now,
             }
         ],

@@ -12,6 +12,7 @@ from dicom_router.ledger import lock_study, note
 from dicom_router.log import Log, get_logger
 from dicom_router.models import StudyState
 from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.said import images, said
 from dicom_router.settings import Settings
 from dicom_router.tasks import for_each
 from services.organizer import queries
@@ -81,8 +82,16 @@ class Retention:
                 study_uid,
                 now,
                 "deleted",
-                f"{len(names)} images were removed from this disk ({why}): every destination has "
-                "them",
+                said(
+                    "Removed from this disk to make room, every destination has them: {images}",
+                    images=images(len(names)),
+                )
+                if why == "disk"
+                else said(
+                    "Removed from this disk as kept long enough, every destination has them: "
+                    "{images}",
+                    images=images(len(names)),
+                ),
                 why=why,
             )
             event = StudyDeleted(study_uid=study_uid, why=why, by="organizer")

@@ -24,6 +24,7 @@ from dicom_router.ledger import note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, ReceiptState, Series, StudyState
 from dicom_router.part10 import FileMeta, read_file_meta
+from dicom_router.said import Said, said
 from services.organizer import queries
 from services.organizer.header import MOST_CHARACTERS, Header, read_header
 from services.organizer.identity import check_identity
@@ -83,7 +84,7 @@ class _Rows:
     study: dict[str, Any]
     receipts: list[dict[str, Any]]
     series: list[dict[str, Any]]
-    detail: str
+    detail: Said
 
 
 class Takeover:
@@ -380,13 +381,20 @@ def _entry_of(folder: Path, files: list[_Found]) -> _Entry:
 def _rows(entry: _Entry, files: list[_Found], gone: int, now: datetime) -> _Rows:
     """All rows of a study of which `gone` images are no longer on disk."""
     receipts = [_receipt_row(entry, n, found, now) for n, found in enumerate(files, 1)]
-    by_whom = "sent by it" if entry.sent else "not sent by it"
     return _Rows(
         where=entry.where,
         study=_study_row(entry, files, gone, now),
         receipts=receipts,
         series=_series_rows(entry.study_uid, files),
-        detail=f"Taken over from an earlier version with {len(files)} files on disk, {by_whom}",
+        detail=said(
+            "Taken over from an earlier version, which had sent it; {count} files on disk",
+            count=len(files),
+        )
+        if entry.sent
+        else said(
+            "Taken over from an earlier version, which had not sent it; {count} files on disk",
+            count=len(files),
+        ),
     )
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
+from dicom_router.said import Said, said
+
 AcceptCallers = Literal["auto", "any", "known"]
 
 
@@ -19,7 +21,7 @@ class KnownSender:
 
 def refusal(
     rule: AcceptCallers, senders: Sequence[KnownSender], calling_ae_title: str, address: str
-) -> str | None:
+) -> Said | None:
     """Why this caller is refused, as a sentence; None when it may send.
 
     `auto` takes anyone until the first sender is registered, known ones only from then on.
@@ -29,16 +31,22 @@ def refusal(
     same_title = [sender for sender in senders if sender.ae_title == calling_ae_title]
     if any(_is_from(sender, address) for sender in same_title):
         return None
-    who = f"calling AE title {calling_ae_title!r} from {address}"
+    who = said("calling AE title {title!r} from {address}", title=calling_ae_title, address=address)
     if same_title:
-        return f"{who} is refused: {same_title[0].name} may not send from this address"
+        return said(
+            "{who} is refused: {sender} may not send from this address",
+            who=who,
+            sender=same_title[0].name,
+        )
     renamed = next((s for s in senders if s.addresses and _is_from(s, address)), None)
     if renamed:
-        return (
-            f"{who} is not a known sender; renamed? the address is that of {renamed.name} "
-            f"({renamed.ae_title})"
+        return said(
+            "{who} is not a known sender; renamed? the address is that of {sender} ({title})",
+            who=who,
+            sender=renamed.name,
+            title=renamed.ae_title,
         )
-    return f"{who} is not a known sender: register it to admit it"
+    return said("{who} is not a known sender: register it to admit it", who=who)
 
 
 def _is_from(sender: KnownSender, address: str) -> bool:

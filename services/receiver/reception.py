@@ -43,6 +43,7 @@ from dicom_router.events import (
 )
 from dicom_router.log import Log, get_logger
 from dicom_router.part10 import FileMeta
+from dicom_router.said import Said, as_said, packed, said
 from dicom_router.settings import Settings
 from services.receiver.callers import KnownSender, refusal
 from services.receiver.refusals import Refusals
@@ -81,7 +82,7 @@ class Reception:
         self.association_id = secrets.token_hex(8)
         self._opened_at = datetime.now(UTC)
         self._request: AssociationRequest | None = None
-        self._refused_because = ""
+        self._refused_because = said("")
         self._accepted = False
         self._number = 0
         self._receipts = 0
@@ -187,28 +188,29 @@ class Reception:
 
     # -- the rest ------------------------------------------------------------------------------
 
-    def _judge(self, request: AssociationRequest) -> tuple[Rejection | None, str]:
+    def _judge(self, request: AssociationRequest) -> tuple[Rejection | None, Said]:
         settings = self._place.settings
         if settings.require_called_ae and request.called_ae_title != settings.ae_title:
-            return CALLED_AE_TITLE_NOT_RECOGNIZED, (
-                f"called AE title {request.called_ae_title!r} is not {settings.ae_title!r}, "
-                "and ROUTER_REQUIRE_CALLED_AE is set"
+            return CALLED_AE_TITLE_NOT_RECOGNIZED, said(
+                "called AE title {called!r} is not {own!r}, and ROUTER_REQUIRE_CALLED_AE is set",
+                called=request.called_ae_title,
+                own=settings.ae_title,
             )
         why = self._caller_refusal(request)
         if why:
             return CALLING_AE_TITLE_NOT_RECOGNIZED, why
         if not self._place.enter():
-            return LOCAL_LIMIT_EXCEEDED, (
-                f"{settings.dicom_max_associations} associations are open already "
-                "(ROUTER_DICOM_MAX_ASSOCIATIONS)"
+            return LOCAL_LIMIT_EXCEEDED, said(
+                "{count} associations are open already (ROUTER_DICOM_MAX_ASSOCIATIONS)",
+                count=settings.dicom_max_associations,
             )
-        return None, ""
+        return None, said("")
 
-    def _caller_refusal(self, request: AssociationRequest) -> str | None:
+    def _caller_refusal(self, request: AssociationRequest) -> Said | None:
         rule = self._place.settings.accept_callers
         senders = self._place.senders()
         if senders is None and rule == "known":
-            return "the known senders can't be read from the database yet"
+            return said("the known senders can't be read from the database yet")
         return refusal(rule, senders or (), request.calling_ae_title, request.peer_address)
 
     def _meta(self, request: StoreRequest, receipt_id: str) -> FileMeta:
@@ -267,8 +269,10 @@ class Reception:
             peer_address=self._peer_address,
             at=self._opened_at,
             why=why,
+            said=packed(why),
         )
-        log.warning(Log.ASSOCIATION_REJECTED, **event.model_dump(exclude={"receiver", "at"}))
+        about = event.model_dump(exclude={"receiver", "at", "said"})
+        log.warning(Log.ASSOCIATION_REJECTED, **about)
         self._publish(event, id_=f"{self.association_id}-rejected")
 
     def _publish(
@@ -373,13 +377,15 @@ class Refusal:
         """There is nothing to discard."""
 
 
-def _reason(end: AssociationEnd) -> str:
+def _reason(end: AssociationEnd) -> Said:
     """Why an association was refused of which nobody asked us."""
     if end.outcome == "rejected":
-        return end.detail
+        return as_said(end.detail)
     if end.request:
-        return f"{end.detail}: switch TLS on at the sender, or let it send to a plain port"
-    return f"the TLS handshake failed: {end.detail}"
+        return said(
+            "{why}: switch TLS on at the sender, or let it send to a plain port", why=end.detail
+        )
+    return said("the TLS handshake failed: {why}", why=end.detail)
 
 
 def _authority(address: str) -> str:

@@ -1,6 +1,7 @@
 """What the API says can be said in Portuguese as well: all of it, and nothing twice."""
 
 import ast
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
@@ -8,6 +9,7 @@ from string import Formatter
 import pytest
 
 from dicom_router.errors import Unavailable
+from dicom_router.events import DeliveryReason
 from dicom_router.said import Said, as_said, is_only_values, joined, said
 from services.api.languages import in_words, language, preferred
 from services.api.portuguese import PORTUGUESE
@@ -91,6 +93,19 @@ def test_numbers_and_dates_are_portuguese_as_well() -> None:
     end = datetime(2026, 1, 22, 12, 30, tzinfo=UTC)
     text = said("{path} is good until {end:%Y-%m-%d %H:%M} UTC", path="/a.pem", end=end)
     assert in_portuguese(text) == "/a.pem vale até 22/01/2026 12:30 UTC"
+
+
+def test_a_sentence_that_was_kept_can_still_be_told() -> None:
+    why = said("its file is not on the disk any more")
+    reason = DeliveryReason(kind="missing", text=said("An image can't be sent: {why}", why=why))
+    row = json.loads(json.dumps(reason.as_row()))
+    assert row["text"] == "An image can't be sent: its file is not on the disk any more"
+    assert in_portuguese(DeliveryReason.model_validate(row).text) == (
+        "Uma imagem não pode ser enviada: o arquivo não está mais no disco"
+    )
+    before = {"kind": "missing", "text": "as {it} was said"}  # by an earlier version
+    assert in_portuguese(DeliveryReason.model_validate(before).text) == "as {it} was said"
+    assert "said" not in reason.model_dump(mode="json")  # events say it in English only
 
 
 def test_an_error_that_only_has_text_stays_as_it_is() -> None:

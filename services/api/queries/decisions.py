@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dicom_router.events import DeliveryReason
 from dicom_router.ledger import attention_paid, note, refresh_state
 from dicom_router.models import (
     BY_DELETION,
@@ -18,23 +19,27 @@ from dicom_router.models import (
     DeliveryState,
     Study,
 )
+from dicom_router.said import Said, said
 
 
 def hold(session: Session, study: Study, by: str, reason: str, now: datetime) -> None:
     """Nothing more of the study goes out."""
     study.held, study.hold_reason = True, reason
-    text = f"{by} holds it, nothing more goes out: {reason}"
+    text = said("{by} holds it, nothing more goes out: {reason}", by=by, reason=reason)
     note(session, study.study_uid, now, "held", text, by=by, reason=reason)
     refresh_state(session, study, now)
 
 
 def release(session: Session, study: Study, by: str, reason: str, now: datetime) -> None:
     """A person has looked at it: what it owes goes out, and it needs no attention any more."""
-    what = "released it" if study.held else "looked at it"
     about = [each["kind"] for each in study.attention]
+    text = (
+        said("{by} released it: {reason}", by=by, reason=reason)
+        if study.held
+        else said("{by} looked at it: {reason}", by=by, reason=reason)
+    )
     study.held, study.hold_reason = False, None
     attention_paid(study)
-    text = f"{by} {what}: {reason}"
     note(session, study.study_uid, now, "released", text, by=by, reason=reason, attention=about)
     refresh_state(session, study, now)
 
@@ -53,13 +58,17 @@ def delete(session: Session, study: Study, by: str, reason: str, now: datetime) 
     ).all()
     cancelled = [each for each in owed if each.state in OPEN_DELIVERY_STATES]
     for each in cancelled:
-        _cancel(each, f"The study was deleted by {by}", now)
+        _cancel(each, said("The study was deleted by {by}", by=by), now)
     for each in owed:
         each.replaced_by = BY_DELETION
     study.deleted, study.deleted_by, study.unrouted = True, by, False
     attention_paid(study)
-    ended = "1 delivery was" if len(cancelled) == 1 else f"{len(cancelled)} deliveries were"
-    text = f"{by} had it deleted, {ended} cancelled: {reason}"
+    text = said(
+        "{by} had it deleted; deliveries cancelled by that: {count}. Why: {reason}",
+        by=by,
+        count=len(cancelled),
+        reason=reason,
+    )
     note(session, study.study_uid, now, "deleted", text, by=by, reason=reason)
     refresh_state(session, study, now)
     return len(cancelled)
@@ -67,7 +76,7 @@ def delete(session: Session, study: Study, by: str, reason: str, now: datetime) 
 
 def cancel(session: Session, study: Study, delivery: Delivery, by: str, now: datetime) -> None:
     """Stop trying a delivery that is open; it never counts as delivered."""
-    text = f"Cancelled by {by}"
+    text = said("Cancelled by {by}", by=by)
     _cancel(delivery, text, now)
     note(
         session,
@@ -82,8 +91,8 @@ def cancel(session: Session, study: Study, delivery: Delivery, by: str, now: dat
     refresh_state(session, study, now)
 
 
-def _cancel(delivery: Delivery, text: str, now: datetime) -> None:
+def _cancel(delivery: Delivery, text: Said, now: datetime) -> None:
     delivery.state = DeliveryState.CANCELLED
-    delivery.reason = {"kind": "cancelled", "dicom_status": None, "text": text}
+    delivery.reason = DeliveryReason(kind="cancelled", text=text).as_row()
     delivery.finished_at, delivery.next_attempt_at = now, None
     delivery.lease_owner = delivery.lease_until = None

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from dicom_router.events import DeliveryReason
 from dicom_router.ledger import lock_studies, note, refresh_state
 from dicom_router.models import (
     OPEN_DELIVERY_STATES,
@@ -17,6 +18,7 @@ from dicom_router.models import (
     DestinationOutage,
     among,
 )
+from dicom_router.said import said
 from services.api.queries.locks import CONFIGURATION, lock
 
 
@@ -106,10 +108,10 @@ def cancel_deliveries(session: Session, name: str, by: str, now: datetime, studi
         .order_by(Delivery.id)
         .with_for_update()
     ).all()
-    text = f"The destination {name} was deleted by {by}"
+    text = said("The destination {name} was deleted by {by}", name=name, by=by)
     for each in cancelled:
         each.state = DeliveryState.CANCELLED
-        each.reason = {"kind": "cancelled", "dicom_status": None, "text": text}
+        each.reason = DeliveryReason(kind="cancelled", text=text).as_row()
         each.finished_at, each.next_attempt_at = now, None
         each.lease_owner = each.lease_until = None
         note(session, each.study_uid, now, "delivery-cancelled", text, destination=name)

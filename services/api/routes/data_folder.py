@@ -110,8 +110,9 @@ def _present(api: Api) -> set[str]:
 def _give_up_missing(api: Api, change: Change, by: str, reason: str) -> list[Study]:
     """Tell of every study whose folder is not here."""
     missing = queries.lock_missing(change.session, _present(api))
-    text = (
-        f"Its files are not in the data folder that was adopted on {change.now:%Y-%m-%d %H:%M} UTC"
+    text = said(
+        "Its files are not in the data folder that was adopted on {at} UTC",
+        at=f"{change.now:%Y-%m-%d %H:%M}",
     )
     for study in missing:
         queries.mark_gone(change.session, study)

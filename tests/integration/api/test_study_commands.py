@@ -225,7 +225,7 @@ def test_a_deleted_study_owes_nothing_and_its_history_stays(api: Api) -> None:
         "d3": ("delivered", None),
     }
     assert data_of(api.command()) == {"study_uid": "1.2.3", "by": "admin"}
-    detail = "admin had it deleted, 1 delivery was cancelled: the wrong patient"
+    detail = "admin had it deleted; deliveries cancelled by that: 1. Why: the wrong patient"
     assert _events(api) == [("deleted", detail)]
     assert "deleted" in api.post("/deliveries/d1/retry", status=409)["detail"]
     assert api.get("/studies", state="deleted")["items"] == [shown]
@@ -235,3 +235,17 @@ def test_a_deleted_study_owes_nothing_and_its_history_stays(api: Api) -> None:
 def test_a_study_that_is_no_longer_on_disk_can_not_be_deleted(api: Api) -> None:
     api.add(a_study(on_disk=False, state="sent"))
     assert "no longer on this disk" in _delete(api, status=409)["detail"]
+
+
+def test_a_studys_history_is_told_in_the_readers_language(api: Api) -> None:
+    api.add(a_study("1.2.3", state="complete", revision=1))
+    api.post("/studies/1.2.3/hold", {"reason": "wrong patient"}, status=200)
+    asked = {"Accept-Language": "pt-BR"}
+    shown = api.client.get("/api/v1/studies/1.2.3/timeline", headers=asked).json()
+    assert [each["detail"] for each in shown] == [
+        "admin o retém, nada mais é enviado: wrong patient"
+    ]
+    assert "said" not in shown[0]
+    assert api.get("/studies/1.2.3/timeline")[0]["detail"] == (
+        "admin holds it, nothing more goes out: wrong patient"
+    )

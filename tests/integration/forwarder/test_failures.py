@@ -61,6 +61,10 @@ def test_a_final_failure_says_why_everywhere(world: World, pacs: Pacs) -> None:
         "kind": "refused",
         "dicom_status": 0x0122,
         "text": "pacs refused an image with status 0x0122",
+        "said": {
+            "template": "{destination} refused an image with status 0x{status:04X}",
+            "values": {"destination": "pacs", "status": 0x0122},
+        },
     }
     instance = world.instances(delivery)[study.images[0].receipt_id]
     assert instance.state == DeliveryInstanceState.FAILED

@@ -56,7 +56,7 @@ def test_a_study_goes_where_a_route_says_and_nowhere_else(
     is_state(world, study, StudyState.SENT)
     assert owed_to(world, study) == [("archive", 3)]
     assert (len(archive.has()), len(pacs.has())) == (3, 0)
-    assert ("routed", "Route ct: archive") in world.timeline(study)
+    assert ("routed", "route ct: archive") in world.timeline(study)
 
 
 def test_a_route_can_go_by_who_sent_the_study(world: World, pacs: Pacs, archive: Pacs) -> None:
@@ -85,7 +85,7 @@ def test_a_study_that_fits_no_route_waits_for_one(world: World, pacs: Pacs) -> N
     world.start()
     study = world.add_study(2)
     is_state(world, study, StudyState.UNROUTED)
-    assert ("routed", "None of the 1 routes applies") in world.timeline(study)
+    assert ("routed", "none of the 1 routes applies") in world.timeline(study)
     add_route(world, "mr", "pacs", modalities=["MR", "CT"])
     is_state(world, study, StudyState.SENT)
     assert owed_to(world, study) == [("pacs", 2)]

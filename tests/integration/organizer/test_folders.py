@@ -132,7 +132,7 @@ def test_a_missing_file_is_told_once_and_taken_back_when_it_is_there_again(bench
     assert found.needs_attention
     assert [each["kind"] for each in found.attention] == [folders.MISSING]
     (text,) = notes(bench, study, "missing")
-    assert f"1 image is (CT.{uid}.dcm) not in the study's folder" in text
+    assert f"Not in the study's folder: 1 image (CT.{uid}.dcm). Put the files back" in text
     assert all(each.on_disk for each in bench.receipts().values())
     aside.rename(path)
     next_round(bench)
@@ -166,7 +166,7 @@ def test_an_image_that_is_nowhere_calls_for_attention_after_an_hour_and_heals(
     (item,) = bench.study(study).attention
     assert item["kind"] == "nowhere"
     (text,) = notes(bench, study, "nowhere")
-    assert f"1 image was ({uid}) received" in text
+    assert f"in the study's folder: 1 image ({uid}). Put" in text
     assert bench.receipts()[lost.receipt_id].state == ReceiptState.ASSIGNED
     aside.rename(path)
     bench.sweep.run()

@@ -7,6 +7,7 @@ import pytest
 from dicom_router.events import DeliveryDue, DeliveryReason, expect
 from dicom_router.queues import WAIT_SECONDS, delivery_queue
 from dicom_router.retry import RETRY_DELAYS_SECONDS
+from dicom_router.said import as_said
 from services.forwarder.messages import (
     Due,
     dead_letter,
@@ -34,7 +35,7 @@ def test_a_later_wake_up_waits_in_a_queue_that_exists(seconds: int) -> None:
 
 
 def test_a_dead_letter_says_what_died_of_what() -> None:
-    reason = DeliveryReason(kind="refused", dicom_status=0xC000, text="refused")
+    reason = DeliveryReason(kind="refused", dicom_status=0xC000, text=as_said("refused"))
     made = dead_letter(DUE, "/forwarder/host:1", NOW, reason, attempt=4, first_failed_at=NOW)
     assert made.routing_key == "forwarder.deliver.main-pacs.dlq"
     assert made.headers == {
