@@ -30,7 +30,7 @@ from dicom_router.search import search_text
 YEARS = 5
 DESTINATIONS = ("pacs", "cloud")
 _AT_A_TIME = 20_000  # studies
-_WITH_ALL_IMAGES = 2_000  # the newest studies; older ones have one image on record, to save time
+_WITH_ALL_IMAGES = 500  # the newest studies; older ones have one image on record, to save time
 
 # As often as their places say (Zipf): the first is in one study of twenty.
 _FAMILIES = """

@@ -27,6 +27,7 @@ from services.api.actions import ACTIONS
 from services.api.actor import Actor, Role
 from services.api.audit import Trail, filters_of, record
 from services.api.checkup import Checkup
+from services.api.counts import Counts
 from services.api.disk import DiskWatch
 from services.api.echo import Echoes
 from services.api.feed import Feed
@@ -64,6 +65,7 @@ class Context:
     queue_history: QueueHistory
     source: str  # of the messages it publishes: `api@host:pid`
     ready_checks: Sequence[ReadyCheck] = ()
+    counts: Counts = field(default_factory=Counts)
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     checkup: Checkup = field(default_factory=Checkup)
     echoes: Echoes = field(default_factory=Echoes)

@@ -79,8 +79,8 @@ class _Figures(Collector):
 
     def _database(self) -> Iterator[Metric]:
         with self._context.database.read() as session:
-            yield _by_state(session)
-            yield _by_destination(session)
+            yield _by_state(self._context.counts.studies(session))
+            yield _by_destination(self._context.counts.deliveries(session))
             yield _down(session)
             count = figures.files_in_quarantine(session)
             yield _gauge("quarantine_files", "Instances set aside with a reason", count)
@@ -108,20 +108,20 @@ class _ReceiptCount:
         return self.before + figures.receipts_since(session, boundary)
 
 
-def _by_state(session: Session) -> Metric:
+def _by_state(counts: dict[str, int]) -> Metric:
     family = GaugeMetricFamily("dicom_router_studies", "Studies by state", labels=["state"])
-    for state, count in figures.studies_by_state(session).items():
+    for state, count in counts.items():
         family.add_metric([state], count)
     return family
 
 
-def _by_destination(session: Session) -> Metric:
+def _by_destination(counts: dict[tuple[str, str], int]) -> Metric:
     family = GaugeMetricFamily(
         "dicom_router_deliveries",
         "Deliveries by destination and state",
         labels=["destination", "state"],
     )
-    for labels, count in figures.deliveries_by_state(session).items():
+    for labels, count in counts.items():
         family.add_metric(list(labels), count)
     return family
 

@@ -1,5 +1,6 @@
 """Figures for metrics and checks, each from an index."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -9,27 +10,31 @@ from dicom_router.archive import ReceiptId
 from dicom_router.models import (
     OPEN_DELIVERY_STATES,
     Delivery,
+    DeliveryState,
     Destination,
     DestinationOutage,
     Receipt,
     ReceiptState,
     Study,
+    StudyState,
     among,
 )
 
 
-def studies_by_state(session: Session) -> dict[str, int]:
-    """How many studies are in each state."""
-    rows = session.execute(select(Study.state, func.count()).group_by(Study.state))
-    return {row.state: row[1] for row in rows}
+def studies_by_state(session: Session, states: Collection[StudyState]) -> dict[str, int]:
+    """How many studies are in each of these states."""
+    counted = select(Study.state, func.count()).where(among(Study.state, states))
+    return {row.state: row[1] for row in session.execute(counted.group_by(Study.state))}
 
 
-def deliveries_by_state(session: Session) -> dict[tuple[str, str], int]:
-    """How many deliveries each destination has in each state."""
+def deliveries_by_state(
+    session: Session, states: Collection[DeliveryState]
+) -> dict[tuple[str, str], int]:
+    """How many deliveries each destination has in each of these states."""
     rows = session.execute(
-        select(Delivery.destination, Delivery.state, func.count()).group_by(
-            Delivery.destination, Delivery.state
-        )
+        select(Delivery.destination, Delivery.state, func.count())
+        .where(among(Delivery.state, states))
+        .group_by(Delivery.destination, Delivery.state)
     )
     return {(destination, state): count for destination, state, count in rows}
 

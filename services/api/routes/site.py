@@ -30,7 +30,7 @@ def get_overview(api: Api, _who: Viewer) -> Overview:
     now = api.clock()
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     with api.database.read() as session:
-        by_state = figures.studies_by_state(session)
+        by_state = api.counts.studies(session)
         return Overview(
             studies_today=figures.studies_since(session, midnight),
             images_last_minute=figures.receipts_since(session, now - timedelta(minutes=1)),
