@@ -8,6 +8,7 @@ asks the API. JSON Schemas generated from these types are kept in `docs/schemas/
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -264,6 +265,21 @@ EVENT_TYPES: tuple[type[Payload], ...] = (
 )
 
 
+class RefusalKind(StrEnum):
+    """Why nothing could come of an association; each has its section in docs/troubleshooting.md."""
+
+    UNKNOWN_CALLER = "unknown-caller"
+    RENAMED_CALLER = "renamed-caller"  # the address is that of a known sender
+    WRONG_ADDRESS = "wrong-address"  # the AE title is that of a known sender
+    SENDERS_NOT_READ = "senders-not-read"
+    CALLED_AE_TITLE = "called-ae-title"
+    TOO_MANY_ASSOCIATIONS = "too-many-associations"
+    NOTHING_ACCEPTED = "nothing-accepted"  # of its presentation contexts
+    PROTOCOL = "protocol"  # not that of PS3.8, or another application context
+    TLS_FAILED = "tls-failed"
+    PLAIN_ON_TLS_PORT = "plain-on-tls-port"
+
+
 class AssociationRejected(Payload):
     """Command: a caller was refused; the organizer records who, from where and why."""
 
@@ -275,6 +291,7 @@ class AssociationRejected(Payload):
     peer_address: str
     at: datetime
     why: str
+    kind: RefusalKind | None = None  # None from a receiver of an earlier version
     said: dict[str, Any] | None = None  # what `why` was made of, for other languages
 
 

@@ -156,6 +156,7 @@ class Association(Base):
     refused: Mapped[int | None]
     reason: Mapped[str | None] = mapped_column(Text)  # why it was rejected
     reason_said: Mapped[dict[str, Any] | None]  # what that was made of, for other languages
+    refusal: Mapped[str | None] = mapped_column(String(32))  # why it was rejected: `RefusalKind`
     # by the organizer's clock: settling is counted from here, whatever the receivers' clocks say
     end_seen_at: Mapped[datetime | None]
 

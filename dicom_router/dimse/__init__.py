@@ -39,7 +39,7 @@ from dicom_router.dimse.errors import (
     ProtocolError,
     Stopped,
 )
-from dicom_router.dimse.negotiation import VERIFICATION, is_storage
+from dicom_router.dimse.negotiation import VERIFICATION, is_storage, takes_any_of
 from dicom_router.dimse.requestor import Association, PeerAddress, RequestorTimeouts
 
 __all__ = [
@@ -75,4 +75,5 @@ __all__ = [
     "StoreStatus",
     "is_storage",
     "serve_association",
+    "takes_any_of",
 ]

@@ -118,6 +118,11 @@ def negotiate(proposed: Iterable[PresentationContext]) -> tuple[ContextResult, .
     return tuple(results)
 
 
+def takes_any_of(proposed: Iterable[PresentationContext]) -> bool:
+    """Whether one of these contexts at least is accepted."""
+    return any(each.result == Result.ACCEPTANCE for each in negotiate(proposed))
+
+
 def _result(context: PresentationContext) -> ContextResult:
     if context.abstract_syntax != VERIFICATION and not is_storage(context.abstract_syntax):
         return _refused(context, Result.ABSTRACT_SYNTAX_NOT_SUPPORTED)

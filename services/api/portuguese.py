@@ -241,6 +241,55 @@ PORTUGUESE = {
     # alarms
     "{setting} can't be reached ({reason})": "{setting} não pode ser alcançado ({reason})",
     "{setting} answered {code}": "{setting} respondeu {code}",
+    # callers that were refused: why, and what to do
+    "no presentation context was accepted; it asked for {contexts}": (
+        "nenhum contexto de apresentação foi aceito; foi pedido: {contexts}"
+    ),
+    "none": "nenhum",
+    "{count} more": "mais {count}",
+    "{service}, which the router does not do": "{service}, que o roteador não faz",
+    "{service} in {syntaxes}": "{service} em {syntaxes}",
+    "{service} in no transfer syntax": "{service} sem Transfer Syntax",
+    "If {address} belongs to the site, admit {title} as a known scanner": (
+        "Se {address} é da instituição, admita {title} como aparelho conhecido"
+    ),
+    "Give the scanner its old AE title back, or change the known scanner's to {title}": (
+        "Volte o AE title antigo no aparelho, ou mude o do aparelho conhecido para {title}"
+    ),
+    "If {title} has moved, add {address} to its addresses; else find out who uses its name": (
+        "Se {title} mudou de lugar, inclua {address} nos endereços dele; senão, descubra quem usa "
+        "o nome dele"
+    ),
+    "See that the database answers; the scanner's next attempt gets through": (
+        "Veja se o banco de dados responde; a próxima tentativa do aparelho passa"
+    ),
+    "Have the scanner call the router by its own AE title instead of {called}, or set "
+    "ROUTER_REQUIRE_CALLED_AE=false": (
+        "Faça o aparelho chamar o roteador pelo AE title dele em vez de {called}, ou defina "
+        "ROUTER_REQUIRE_CALLED_AE=false"
+    ),
+    "It may try again soon. If it happens often, see who holds so many open, or raise "
+    "ROUTER_DICOM_MAX_ASSOCIATIONS": (
+        "Ele pode tentar de novo em breve. Se acontece muito, veja quem mantém tantas abertas, ou "
+        "aumente ROUTER_DICOM_MAX_ASSOCIATIONS"
+    ),
+    "At {title}, let this service point to the system that offers it: the router stores images "
+    "and answers C-ECHO": (
+        "Em {title}, aponte este serviço para o sistema que o oferece: o roteador armazena imagens "
+        "e responde ao C-ECHO"
+    ),
+    "See what {address} is: it does not speak DICOM 3.0": (
+        "Veja o que é {address}: não fala DICOM 3.0"
+    ),
+    "See that {address} speaks TLS 1.2 or newer, trusts the router's certificate, and presents one "
+    "that ROUTER_DICOM_TLS_CA trusts if that is set": (
+        "Veja se {address} fala TLS 1.2 ou mais novo, confia no certificado do roteador e "
+        "apresenta um em que ROUTER_DICOM_TLS_CA confia, se estiver definida"
+    ),
+    "Switch TLS on at {title}, or let it send to a plain port": (
+        "Ligue o TLS em {title}, ou faça-o enviar para uma porta sem TLS"
+    ),
+    "The reason says what is not right": "O motivo diz o que não está certo",
     # checks: titles, what was found, what to do
     "it is used from the next connection on": "ele vale a partir da próxima conexão",
     "then restart the api": "depois reinicie a api",
@@ -590,7 +639,6 @@ PORTUGUESE = {
     # a study's history: how it came
     "1 image": "1 imagem",
     "{count} images": "{count} imagens",
-    "{count} more": "mais {count}",
     "{names} and {count} more": "{names} e mais {count}",
     "{names} or yet more": "{names} ou ainda mais",
     "somebody": "alguém",

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from dicom_router.events import RefusalKind
 from dicom_router.models import DeliveryState, StudyState
 from dicom_router.quarantine import Kind
 from dicom_router.said import restored
@@ -459,6 +460,12 @@ class Association(BaseModel):
     receipts: int | None = Field(description="Images answered with success; null while open.")
     refused: int | None = Field(description="Images answered with a failure; null while open.")
     reason: Words | None = Field(description="Why it was rejected.")
+    refusal: RefusalKind | None = Field(description="The same as a word, if it was rejected.")
+    fix: Words = Field(description="What to do about it; empty if it was not rejected.")
+    help: str | None = Field(
+        description="Its section of the troubleshooting guide, on this router, if it was rejected.",
+        examples=["/help#unknown-caller"],
+    )
 
 
 class EchoTarget(_Given):

@@ -13,7 +13,7 @@ from dicom_router.models import TimelineEntry as Entry
 from dicom_router.quarantine import RECEIVER, kind_of
 from dicom_router.routing import Verdict
 from dicom_router.said import Said, images, joined, restored, said, unpacked
-from services.api import schemas
+from services.api import refusals, schemas
 from services.api.languages import in_words
 from services.api.letters import Letter
 from services.api.oldest import first_failed_at
@@ -129,6 +129,8 @@ def association(row: Association) -> schemas.Association:
             **_columns(schemas.Association, row),
             "outcome": outcome,
             "reason": row.reason and unpacked(row.reason, row.reason_said),
+            "fix": refusals.fix(row),
+            "help": refusals.help_of(row),
         }
     )
 

@@ -408,6 +408,7 @@ def record_rejection(session: Session, refused: AssociationRejected, now: dateti
                 "refused": 0,
                 "reason": refused.why,
                 "reason_said": refused.said,
+                "refusal": refused.kind,
                 "end_seen_at": now,
             }
         ],

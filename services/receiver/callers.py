@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
+from dicom_router.events import RefusalKind
 from dicom_router.said import Said, said
 
 AcceptCallers = Literal["auto", "any", "known"]
@@ -19,10 +20,18 @@ class KnownSender:
     addresses: tuple[str, ...]  # CIDR
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why nothing comes of an association: by its kind, and as a sentence."""
+
+    kind: RefusalKind
+    why: Said
+
+
 def refusal(
     rule: AcceptCallers, senders: Sequence[KnownSender], calling_ae_title: str, address: str
-) -> Said | None:
-    """Why this caller is refused, as a sentence; None when it may send.
+) -> Refused | None:
+    """Why this caller is refused; None when it may send.
 
     `auto` takes anyone until the first sender is registered, known ones only from then on.
     """
@@ -33,20 +42,23 @@ def refusal(
         return None
     who = said("calling AE title {title!r} from {address}", title=calling_ae_title, address=address)
     if same_title:
-        return said(
+        why = said(
             "{who} is refused: {sender} may not send from this address",
             who=who,
             sender=same_title[0].name,
         )
+        return Refused(RefusalKind.WRONG_ADDRESS, why)
     renamed = next((s for s in senders if s.addresses and _is_from(s, address)), None)
     if renamed:
-        return said(
+        why = said(
             "{who} is not a known sender; renamed? the address is that of {sender} ({title})",
             who=who,
             sender=renamed.name,
             title=renamed.ae_title,
         )
-    return said("{who} is not a known sender: register it to admit it", who=who)
+        return Refused(RefusalKind.RENAMED_CALLER, why)
+    why = said("{who} is not a known sender: register it to admit it", who=who)
+    return Refused(RefusalKind.UNKNOWN_CALLER, why)
 
 
 def _is_from(sender: KnownSender, address: str) -> bool:

@@ -39,14 +39,15 @@ from dicom_router.events import (
     InstanceRejected,
     InstanceStored,
     Payload,
+    RefusalKind,
     message,
 )
 from dicom_router.log import Log, get_logger
 from dicom_router.part10 import FileMeta
-from dicom_router.said import Said, as_said, packed, said
+from dicom_router.said import packed, said
 from dicom_router.settings import Settings
-from services.receiver.callers import KnownSender, refusal
-from services.receiver.refusals import Refusals
+from services.receiver.callers import KnownSender, Refused, refusal
+from services.receiver.refusals import Refusals, refused_below, useless
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_MOUNTED = StoreStatus(OUT_OF_RESOURCES, "The data folder is not mounted")
@@ -82,7 +83,7 @@ class Reception:
         self.association_id = secrets.token_hex(8)
         self._opened_at = datetime.now(UTC)
         self._request: AssociationRequest | None = None
-        self._refused_because = said("")
+        self._turned_away: Refused | None = None
         self._accepted = False
         self._number = 0
         self._receipts = 0
@@ -98,12 +99,12 @@ class Reception:
     def on_request(self, request: AssociationRequest) -> Rejection | None:
         """Whether this caller gets an association."""
         self._request = request
-        rejection, why = self._judge(request)
+        rejection, self._turned_away = self._judge(request)
         if rejection is None:
             self._accepted = True
+            self._turned_away = useless(request.contexts)
+        if self._turned_away is None:
             log.info(Log.ASSOCIATION_ACCEPTED, **self._who())
-        else:
-            self._refused_because = why
         return rejection
 
     def on_store(self, request: StoreRequest) -> StoreSink:
@@ -127,9 +128,10 @@ class Reception:
         """The association is over: tell it, with what it made."""
         if self._accepted:
             self._place.leave()
+        if self._turned_away or end.outcome in ("rejected", "not-secured"):
+            self._tell_refusal(end, self._turned_away or refused_below(end))
+        elif self._accepted:
             self._announce_end(end)
-        elif end.outcome in ("rejected", "not-secured"):
-            self._tell_refusal(end)
 
     # -- what its sinks tell -------------------------------------------------------------------
 
@@ -188,29 +190,32 @@ class Reception:
 
     # -- the rest ------------------------------------------------------------------------------
 
-    def _judge(self, request: AssociationRequest) -> tuple[Rejection | None, Said]:
+    def _judge(self, request: AssociationRequest) -> tuple[Rejection | None, Refused | None]:
         settings = self._place.settings
         if settings.require_called_ae and request.called_ae_title != settings.ae_title:
-            return CALLED_AE_TITLE_NOT_RECOGNIZED, said(
+            why = said(
                 "called AE title {called!r} is not {own!r}, and ROUTER_REQUIRE_CALLED_AE is set",
                 called=request.called_ae_title,
                 own=settings.ae_title,
             )
-        why = self._caller_refusal(request)
-        if why:
-            return CALLING_AE_TITLE_NOT_RECOGNIZED, why
+            return CALLED_AE_TITLE_NOT_RECOGNIZED, Refused(RefusalKind.CALLED_AE_TITLE, why)
+        refused = self._caller_refusal(request)
+        if refused:
+            return CALLING_AE_TITLE_NOT_RECOGNIZED, refused
         if not self._place.enter():
-            return LOCAL_LIMIT_EXCEEDED, said(
+            why = said(
                 "{count} associations are open already (ROUTER_DICOM_MAX_ASSOCIATIONS)",
                 count=settings.dicom_max_associations,
             )
-        return None, said("")
+            return LOCAL_LIMIT_EXCEEDED, Refused(RefusalKind.TOO_MANY_ASSOCIATIONS, why)
+        return None, None
 
-    def _caller_refusal(self, request: AssociationRequest) -> Said | None:
+    def _caller_refusal(self, request: AssociationRequest) -> Refused | None:
         rule = self._place.settings.accept_callers
         senders = self._place.senders()
         if senders is None and rule == "known":
-            return said("the known senders can't be read from the database yet")
+            why = said("the known senders can't be read from the database yet")
+            return Refused(RefusalKind.SENDERS_NOT_READ, why)
         return refusal(rule, senders or (), request.calling_ae_title, request.peer_address)
 
     def _meta(self, request: StoreRequest, receipt_id: str) -> FileMeta:
@@ -253,12 +258,12 @@ class Reception:
             id_=f"{self.association_id}-end",
         )
 
-    def _tell_refusal(self, end: AssociationEnd) -> None:
+    def _tell_refusal(self, end: AssociationEnd, refused: Refused) -> None:
         """In the log and on record: who, from where and why, unless it was told just now."""
-        who = end.request
+        who = self._request or end.request
         calling = who.calling_ae_title if who else ""
         called = who.called_ae_title if who else ""
-        why = self._refused_because or _reason(end)
+        why = refused.why
         if not self._place.refusals.is_news((self._peer_address, calling, called, why)):
             return
         event = AssociationRejected(
@@ -269,6 +274,7 @@ class Reception:
             peer_address=self._peer_address,
             at=self._opened_at,
             why=why,
+            kind=refused.kind,
             said=packed(why),
         )
         about = event.model_dump(exclude={"receiver", "at", "said"})
@@ -375,17 +381,6 @@ class Refusal:
 
     def discard(self) -> None:
         """There is nothing to discard."""
-
-
-def _reason(end: AssociationEnd) -> Said:
-    """Why an association was refused of which nobody asked us."""
-    if end.outcome == "rejected":
-        return as_said(end.detail)
-    if end.request:
-        return said(
-            "{why}: switch TLS on at the sender, or let it send to a plain port", why=end.detail
-        )
-    return said("the TLS handshake failed: {why}", why=end.detail)
 
 
 def _authority(address: str) -> str:

@@ -6,7 +6,7 @@ have other things to do.
 
 from dicom_router.dimse import PeerAddress
 from dicom_router.models import Sender
-from dicom_router.said import Said, said
+from dicom_router.said import Said, restored, said
 from services.api.checks.outcomes import warn, well
 from services.api.context import Context
 from services.api.echo import Peer, Remembered
@@ -64,7 +64,7 @@ def _destination(
         detail = said(
             "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting} deliveries wait",
             since=each.outage.since,
-            why=each.outage.reason.get("text", ""),
+            why=restored(each.outage.reason).get("text", ""),
             waiting=each.waiting,
         )
         now = said("It answers a C-ECHO now") if answer.ok else _fix(peer, answer)

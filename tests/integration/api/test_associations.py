@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from dicom_router.database import Database
+from dicom_router.events import RefusalKind
 from dicom_router.models import Association
 from services.api.queries import associations as queries
 from tests.integration.api.conftest import NOON, Api
@@ -34,7 +35,13 @@ def an_association(number: int, **values: Any) -> Association:
 
 def a_refusal(number: int, **values: Any) -> Association:
     why = "calling AE title 'CT9' from 10.0.0.9 is not a known sender: register it to admit it"
-    refused = {"outcome": "rejected", "receipts": 0, "reason": why, "calling_ae_title": "CT9"}
+    refused = {
+        "outcome": "rejected",
+        "receipts": 0,
+        "reason": why,
+        "refusal": "unknown-caller",
+        "calling_ae_title": "CT9",
+    }
     return an_association(number, **refused | values)
 
 
@@ -58,7 +65,32 @@ def test_who_was_refused_is_shown_with_from_where_and_why(api: Api) -> None:
         "refused": 0,
         "reason": "calling AE title 'CT9' from 10.0.0.9 is not a known sender: register it to "
         "admit it",
+        "refusal": "unknown-caller",
+        "fix": "If 10.0.0.9 belongs to the site, admit CT9 as a known scanner",
+        "help": "/help#unknown-caller",
     }
+
+
+@pytest.mark.parametrize("kind", RefusalKind)
+def test_every_refusal_says_what_to_do_in_both_languages_and_leads_to_the_guide(
+    api: Api, kind: RefusalKind
+) -> None:
+    api.add(a_refusal(1, refusal=kind))
+    (shown,) = api.get("/associations")["items"]
+    assert shown["refusal"] == kind
+    assert shown["help"] == f"/help#{kind}"
+    api.client.headers["Accept-Language"] = "pt-BR"
+    (told,) = api.get("/associations")["items"]
+    assert shown["fix"]
+    assert told["fix"] not in ("", shown["fix"])
+
+
+def test_who_was_not_refused_has_nothing_to_do_and_an_older_refusal_leads_to_all(api: Api) -> None:
+    api.add(an_association(1), a_refusal(2, refusal=None))
+    refused, released = api.get("/associations")["items"]
+    assert (released["fix"], released["help"], released["refusal"]) == ("", None, None)
+    assert (refused["help"], refused["refusal"]) == ("/help#association-rejected", None)
+    assert refused["fix"]
 
 
 def test_associations_are_found_by_outcome_and_caller(api: Api) -> None:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
+from dicom_router.events import RefusalKind
 from services.api import guide
 from services.api.checks import LOOKS
 from tests.integration.api.conftest import Api, a_destination
@@ -35,6 +36,11 @@ def read(api: Api, path: str, **headers: str) -> httpx.Response:
 def test_every_check_has_a_section(language: str) -> None:
     # Destinations are looked at together, and told one by one.
     assert {*LOOKS, "destination"} <= set(guide.sections(language))
+
+
+@pytest.mark.parametrize("language", guide.DOCUMENTS)
+def test_every_reason_of_a_refusal_has_a_section(language: str) -> None:
+    assert {*RefusalKind, "association-rejected"} <= set(guide.sections(language))
 
 
 def test_every_check_that_is_told_leads_to_a_section(api: Api) -> None:

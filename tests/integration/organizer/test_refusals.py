@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from dicom_router.database import Database
-from dicom_router.events import AssociationRejected, AssociationReleased
+from dicom_router.events import AssociationRejected, AssociationReleased, RefusalKind
 from dicom_router.models import Association
 from services.organizer import queries
 from services.organizer.refusals import KEPT, Refusals
@@ -31,6 +31,7 @@ def refuse(database: Database, number: int, at: datetime) -> None:
         peer_address="10.0.0.9",
         at=at,
         why="not a known sender",
+        kind=RefusalKind.UNKNOWN_CALLER,
     )
     with database.write() as session:
         queries.record_rejection(session, refused, at)
@@ -68,3 +69,5 @@ def test_a_refusal_that_is_told_again_is_on_record_once(database: Database) -> N
     refuse(database, 1, NOW)
     refuse(database, 1, NOW)
     assert known(database) == {"refused-1"}
+    with database.read() as session:
+        assert session.scalar(select(Association.refusal)) == "unknown-caller"

@@ -307,7 +307,26 @@ def test_an_unknown_caller_is_refused_once_a_sender_is_known_and_that_is_told(
         rejected = site.next("association-rejected")
         assert rejected["calling_ae_title"] == "STRANGER"
         assert "not a known sender" in str(rejected["why"])
+        assert rejected["kind"] == "unknown-caller"
         assert site.echo(calling="CT1") == 0
+
+
+def test_who_asks_for_services_that_are_not_done_here_is_told_which(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commitment = "1.2.840.10008.1.20.1"
+    with receiving(tmp_path, sqlite_url, monkeypatch) as site:
+        peer = PeerAddress("127.0.0.1", site.port, "DICOMROUTER", "CT1")
+        with Association.open(peer, [(commitment, EXPLICIT)], RequestorTimeouts()) as association:
+            assert not association.accepted
+        rejected = site.next("association-rejected")
+        assert rejected["kind"] == "nothing-accepted"
+        assert rejected["calling_ae_title"] == "CT1"
+        assert "Storage Commitment Push Model SOP Class (1.2.840.10008.1.20.1)" in str(
+            rejected["why"]
+        )
+        assert site.echo() == 0
+        site.next("association-released")
 
 
 def _register(url: str, ae_title: str) -> None:

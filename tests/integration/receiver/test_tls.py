@@ -162,6 +162,7 @@ def test_who_presents_no_good_certificate_is_refused_and_that_is_told(
             echo(site, security(authority, own))
         told = site.next("association-rejected")
         assert (told["calling_ae_title"], told["peer_address"]) == ("", "127.0.0.1")
+        assert told["kind"] == "tls-failed"
         assert str(told["why"]) == f"the TLS handshake failed: the peer{_after(why)}"
 
 
@@ -231,6 +232,7 @@ def test_plain_dicom_on_a_tls_port_is_rejected_with_one_clear_line(start: Receiv
         told = site.next("association-rejected")
     assert (told["calling_ae_title"], told["called_ae_title"]) == ("OLD_CT", "DICOMROUTER")
     assert str(told["why"]).startswith("plain DICOM came instead of TLS: switch TLS on")
+    assert told["kind"] == "plain-on-tls-port"
     (line,) = [each for each in logs if each["event"] == Log.ASSOCIATION_REJECTED]
     assert (line["calling_ae_title"], line["peer_address"]) == ("OLD_CT", "127.0.0.1")
 
@@ -312,7 +314,7 @@ def test_files_that_are_missing_bad_or_locked_end_the_start_with_one_line(
         assert "ROUTER_DICOM_TLS_" in str(caught.value)
 
     nothing = tmp_path / "nothing.pem"
-    refuse("no such file", ROUTER_DICOM_TLS_CERT=nothing)
+    refuse("No such file", ROUTER_DICOM_TLS_CERT=nothing)
     nothing.write_text("nothing")
     refuse("can't be used", ROUTER_DICOM_TLS_KEY=nothing)
     refuse("can't be used", ROUTER_DICOM_TLS_CA=nothing)

@@ -33,11 +33,13 @@ def test_a_sender_without_addresses_may_send_from_anywhere() -> None:
 def test_the_right_title_from_the_wrong_address_is_refused() -> None:
     why = refusal("auto", (CT1,), "CT1", "10.0.1.7")
     assert why is not None
-    assert "may not send from this address" in why
+    assert why.kind == "wrong-address"
+    assert "may not send from this address" in why.why
 
 
 def test_an_unknown_title_from_a_known_address_looks_renamed() -> None:
     why = refusal("auto", (CT1,), "CT_NEW", "10.0.0.7")
     assert why is not None
-    assert "renamed?" in why
-    assert "ct-1" in why
+    assert why.kind == "renamed-caller"
+    assert "renamed?" in why.why
+    assert "ct-1" in why.why

@@ -194,6 +194,13 @@ export function nameOf(aeTitle: string): string {
   return name.replace(/^-+|-+$/g, "").slice(0, 40);
 }
 
+/** What to be registered as a known scanner helps against; null is an earlier version's refusal. */
+const HELPED_BY_ADMITTING = [null, "unknown-caller", "renamed-caller", "wrong-address"];
+
+export function mayBeAdmitted(refused: Association): boolean {
+  return refused.calling_ae_title !== "" && HELPED_BY_ADMITTING.includes(refused.refusal);
+}
+
 /** Of each refused caller the last refusal, unless it was admitted since. */
 export function refusedCallers(refusals: Association[], known: Sender[]): Association[] {
   const admitted = new Map(known.map((each) => [each.ae_title, Date.parse(each.updated_at)]));

@@ -10,7 +10,15 @@ import type {
 import { Format } from "../src/format";
 import { en } from "../src/i18n/en";
 import { ptBR } from "../src/i18n/pt-BR";
-import { entryText, holders, nameOf, owedTo, refusedCallers, sentences } from "../src/words";
+import {
+  entryText,
+  holders,
+  mayBeAdmitted,
+  nameOf,
+  owedTo,
+  refusedCallers,
+  sentences,
+} from "../src/words";
 
 const format = new Format("en-GB", "America/Sao_Paulo");
 const today = new Date();
@@ -132,6 +140,14 @@ describe("refused callers", () => {
   test("are shown no more once they were admitted", () => {
     const admitted = { ae_title: "CT_2", updated_at: "2026-01-22T12:00:00Z" } as Sender;
     expect(refusedCallers([again, first], [admitted])).toEqual([]);
+  });
+
+  test("are admitted only where that helps, and where somebody gave a name", () => {
+    const admitting = (values: object) => mayBeAdmitted({ ...first, ...values } as Association);
+    expect(admitting({ refusal: "renamed-caller" })).toBe(true);
+    expect(admitting({ refusal: null })).toBe(true);
+    expect(admitting({ refusal: "nothing-accepted" })).toBe(false);
+    expect(admitting({ refusal: "unknown-caller", calling_ae_title: "" })).toBe(false);
   });
 
   test("get a name that may be used in an address", () => {

@@ -7,7 +7,8 @@ import { useFormat, useHere } from "../session";
 import { Action, Heading, Loaded, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
-import { nameOf, refusedCallers } from "../words";
+import { mayBeAdmitted, nameOf, refusedCallers } from "../words";
+import { GuideLink } from "./diagnostics";
 import { Echo } from "./echo";
 
 interface Draft {
@@ -140,9 +141,19 @@ function Refused(props: { known: Sender[]; admit: (from: Association) => void })
                 <td>{each.calling_ae_title || "—"}</td>
                 <td>{each.peer_address}</td>
                 <td class="nowrap">{format.time(each.opened_at)}</td>
-                <td class="text">{each.reason}</td>
+                <td class="text">
+                  {each.reason}
+                  <br />
+                  {each.fix}.
+                  {each.help && (
+                    <>
+                      {" "}
+                      <GuideLink to={each.help} about={each.calling_ae_title} />
+                    </>
+                  )}
+                </td>
                 <td>
-                  {each.calling_ae_title && (
+                  {mayBeAdmitted(each) && (
                     <Action needs="admin" tone="brand" onClick={() => props.admit(each)}>
                       {s.admit}
                     </Action>
