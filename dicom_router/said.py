@@ -7,9 +7,11 @@ Portuguese in the words of `services/api/portuguese.py`. A test holds that each 
 
 import errno
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from string import Formatter
 from typing import Any
 
+_PLAIN = (str, int, float, datetime)
 Translate = Callable[[str], str]  # a template, in another language
 
 
@@ -31,11 +33,10 @@ class Said(str):
 def said(template: str, **values: object) -> Said:
     """The sentence that a literal template and these values make.
 
-    A value that is itself `Said`, or an exception that was raised with one, is translated as well.
+    A value that is itself `Said`, or has such a text, as an exception may, is translated as well.
     """
     kept = {
-        name: str(value) if isinstance(value, BaseException) else value
-        for name, value in values.items()
+        name: value if isinstance(value, _PLAIN) else str(value) for name, value in values.items()
     }
     found = Said(template.format(**kept))
     found.template, found.values = template, kept

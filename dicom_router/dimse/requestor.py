@@ -92,7 +92,7 @@ class PeerAddress:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.ae_title} at {host}:{self.port}"
+        return said("{title} at {host}:{port}", title=self.ae_title, host=host, port=self.port)
 
 
 @dataclass(frozen=True, slots=True)

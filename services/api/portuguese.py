@@ -48,6 +48,7 @@ PORTUGUESE = {
     ),
     "nothing": "nada",
     # DICOM
+    "{title} at {host}:{port}": "{title} em {host}:{port}",
     "permanent": "permanente",
     "transient": "passageira",
     "no reason given": "nenhum motivo informado",

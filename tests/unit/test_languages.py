@@ -8,6 +8,7 @@ from string import Formatter
 
 import pytest
 
+from dicom_router.dimse import PeerAddress
 from dicom_router.errors import Unavailable
 from dicom_router.events import DeliveryReason
 from dicom_router.said import Said, as_said, is_only_values, joined, said
@@ -85,6 +86,12 @@ def test_sentences_within_sentences_are_told_too() -> None:
     )
     row = joined("; ", [said("Disk"), "PACS {1}"])
     assert (row, in_portuguese(row)) == ("Disk; PACS {1}", "Disco; PACS {1}")
+
+
+def test_a_peer_is_named_in_the_language_too() -> None:
+    text = said("{peer} answered", peer=PeerAddress("10.0.0.5", 104, "PACS", "ROUTER"))
+    assert text == "PACS at 10.0.0.5:104 answered"
+    assert in_portuguese(text) == "PACS em 10.0.0.5:104 respondeu"
 
 
 def test_numbers_and_dates_are_portuguese_as_well() -> None:

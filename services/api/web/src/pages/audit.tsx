@@ -83,7 +83,7 @@ function Trail() {
                     <small class="quiet">{each.address}</small>
                   </td>
                   <td>
-                    {each.action}
+                    {a.actions[each.action as keyof typeof a.actions] ?? each.action}
                     {each.count > 1 && ` × ${each.count}`}
                   </td>
                   <td class="text">

@@ -98,7 +98,7 @@ function DestinationCard(props: {
   );
 }
 
-function StateBadge(props: { destination: Destination }) {
+export function StateBadge(props: { destination: Destination }) {
   const d = useText().destinations;
   const { enabled, paused, down } = props.destination;
   if (!enabled) return <Badge tone="neutral">{d.disabled}</Badge>;

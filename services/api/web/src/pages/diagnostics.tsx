@@ -34,11 +34,11 @@ export function CheckText(props: { check: Check }) {
     <div>
       <strong>{check.title}</strong>
       <br />
-      {check.detail}.
+      {check.detail}
       {check.fix && (
         <>
           <br />
-          {t.diagnostics.fix}: {check.fix}.
+          {t.diagnostics.fix}: {check.fix}
         </>
       )}
       <br />

@@ -1,10 +1,11 @@
 /** Is all well? What is not comes first, each with what to do about it. */
 import { Link } from "wouter-preact";
 import type { Check } from "../api/client";
-import { useDiagnostics, useDisk, useOverview } from "../api/queries";
+import { useDestinations, useDiagnostics, useDisk, useOverview } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded, Notice } from "../ui/basics";
+import { StateBadge } from "./destinations";
 import { CheckText, placeOf } from "./diagnostics";
 
 export function Overview() {
@@ -26,7 +27,29 @@ export function Overview() {
         </div>
       </Loaded>
       <Figures />
+      <WhereTo />
     </>
+  );
+}
+
+/** Each destination in a glance: whether it takes images, and what waits for it. */
+function WhereTo() {
+  const t = useText();
+  const found = useDestinations();
+  const shown = found.data?.items ?? [];
+  if (!shown.length) return null;
+  return (
+    <section>
+      <h2>{t.pages.destinations}</h2>
+      <ul class="figures">
+        {shown.map((each) => (
+          <li key={each.name}>
+            <Link href="/destinations">{each.name}</Link> <StateBadge destination={each} />
+            <span class="quiet">{t.count.deliveries(each.waiting)}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
