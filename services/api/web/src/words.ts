@@ -188,6 +188,29 @@ export function holders(study: Study): string[] {
     .map((each) => each.destination);
 }
 
+/** What a form calls a field of the API; its own name where no form has it. */
+export function fieldName(field: string, t: Messages): string {
+  const names: Record<string, string> = {
+    name: t.peer.name,
+    host: t.peer.host,
+    port: t.peer.port,
+    ae_title: t.peer.aeTitle,
+    calling_ae_title: t.destinations.calling,
+    addresses: t.scanners.addresses,
+    settle_seconds: t.scanners.settle,
+    destination: t.study.destination,
+    destinations: t.pages.destinations,
+    order: t.routes.order,
+    ...t.routes.conditions,
+    password: t.signIn.password,
+    current: t.password.current,
+    new: t.password.wanted,
+    expires_at: t.users.expires,
+    reason: t.app.reason,
+  };
+  return names[field.split(".")[0] ?? ""] ?? field;
+}
+
 /** A name for a caller that may be used in an address: CT_ROOM 1 becomes ct-room-1. */
 export function nameOf(aeTitle: string): string {
   const name = aeTitle.toLowerCase().replace(/[^a-z0-9]+/g, "-");

@@ -12,6 +12,7 @@ import { en } from "../src/i18n/en";
 import { ptBR } from "../src/i18n/pt-BR";
 import {
   entryText,
+  fieldName,
   holders,
   mayBeAdmitted,
   nameOf,
@@ -125,6 +126,12 @@ describe("the timeline", () => {
   test("shows an event that it does not know as it was recorded", () => {
     expect(entryText(entry({ event: "something-new" }), en)).toBe("as recorded");
   });
+});
+
+test("a field that is not allowed is called as in its form", () => {
+  expect(fieldName("port", ptBR)).toBe("Porta");
+  expect(fieldName("addresses.0", en)).toBe(en.scanners.addresses);
+  expect(fieldName("cursor", en)).toBe("cursor");
 });
 
 describe("refused callers", () => {

@@ -1,7 +1,7 @@
 /** Where studies go: each with its state, an echo, and its settings. */
 import { useState } from "preact/hooks";
 import { client, type Destination, result } from "../api/client";
-import { useDestinations } from "../api/queries";
+import { useDestinations, useDiagnostics } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Badge, Heading, Loaded } from "../ui/basics";
@@ -100,10 +100,14 @@ function DestinationCard(props: {
 
 export function StateBadge(props: { destination: Destination }) {
   const d = useText().destinations;
-  const { enabled, paused, down } = props.destination;
+  const { name, enabled, paused, down } = props.destination;
+  const checks = useDiagnostics().data ?? [];
+  const echo = checks.find((each) => each.id === `destination:${name}`);
   if (!enabled) return <Badge tone="neutral">{d.disabled}</Badge>;
   if (paused) return <Badge tone="warning">{d.paused}</Badge>;
-  return down ? <Badge tone="danger">{d.down}</Badge> : <Badge tone="success">{d.up}</Badge>;
+  if (down) return <Badge tone="danger">{d.down}</Badge>;
+  if (echo && echo.status !== "ok") return <Badge tone="warning">{d.silent}</Badge>;
+  return <Badge tone="success">{d.up}</Badge>;
 }
 
 export function DestinationDialog(props: { destination: Destination | null; onClose: () => void }) {

@@ -1,4 +1,5 @@
 /** Every check, what is wrong first, each with what to do; and an echo to anybody. */
+import type { ComponentChildren } from "preact";
 import type { Check } from "../api/client";
 import { useDiagnostics } from "../api/queries";
 import { useLocale, useText } from "../i18n";
@@ -27,7 +28,7 @@ export function placeOf(check: Check): string | undefined {
   return CHECK_PLACES[check.id.split(":")[0] ?? ""];
 }
 
-export function CheckText(props: { check: Check }) {
+export function CheckText(props: { check: Check; children?: ComponentChildren }) {
   const t = useText();
   const { check } = props;
   return (
@@ -41,8 +42,10 @@ export function CheckText(props: { check: Check }) {
           {t.diagnostics.fix}: {check.fix}
         </>
       )}
-      <br />
-      <GuideLink to={check.help} about={check.title} />
+      <div class="actions">
+        {props.children}
+        <GuideLink to={check.help} about={check.title} />
+      </div>
     </div>
   );
 }

@@ -59,8 +59,7 @@ function Wrong(props: { check: Check }) {
   const place = placeOf(check);
   return (
     <Notice tone={check.status === "fail" ? "danger" : "warning"}>
-      <CheckText check={check} />
-      {place && <Link href={place}>{t.overview.show}</Link>}
+      <CheckText check={check}>{place && <Link href={place}>{t.overview.show}</Link>}</CheckText>
     </Notice>
   );
 }

@@ -168,12 +168,14 @@ function RouteDialog(props: { route: Route | null; onClose: () => void }) {
           autofocus
         />
       )}
-      <p class="quiet">{r.conditionsExplain}</p>
+      <p class="quiet">
+        {r.conditionsExplain} {r.patternHint}
+      </p>
       {CONDITIONS.map((each) => (
         <Text
           key={each}
           label={r.conditions[each]}
-          hint={each === "modalities" ? r.modalitiesHint : r.patternHint}
+          hint={each === "modalities" ? r.modalitiesHint : ""}
           value={texts[each]}
           onChange={(value) => setTexts({ ...texts, [each]: value })}
         />
@@ -190,7 +192,7 @@ function RouteDialog(props: { route: Route | null; onClose: () => void }) {
         ))}
       </fieldset>
       <Text label={r.order} hint={r.orderHint} type="number" value={order} onChange={setOrder} />
-      <Check label={r.last} hint={r.lastHint} value={last} onChange={setLast} />
+      <Check label={r.lastOne} hint={r.lastHint} value={last} onChange={setLast} />
       <Check label={r.enabled} hint={r.enabledHint} value={enabled} onChange={setEnabled} />
       <TryDraft draft={draft} ready={isReady} />
     </Dialog>

@@ -5,7 +5,7 @@ import { Problem, type Role } from "../api/client";
 import { useText } from "../i18n";
 import type { IconName } from "../icons";
 import { useMay } from "../session";
-import type { Tone } from "../words";
+import { fieldName, type Tone } from "../words";
 
 let isFirstPage = true;
 
@@ -60,12 +60,13 @@ export function Failure(props: { error: unknown }) {
   return (
     <div role="alert">
       <Notice tone="danger">
-        <strong>{t.app.problem}.</strong> {error instanceof Error ? error.message : String(error)}
+        <strong>{t.app.problem}.</strong>{" "}
+        {fields.length === 0 && (error instanceof Error ? error.message : String(error))}
         {fields.length > 0 && (
           <ul>
             {fields.map((each) => (
               <li key={each.field}>
-                {each.field}: {each.message}
+                {fieldName(each.field, t)}: {each.message}
               </li>
             ))}
           </ul>

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Chart as Lines } from "../depths";
+import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { useStore } from "../store";
 import { theme } from "../theme";
@@ -13,6 +14,7 @@ const COLORS = ["blue", "orange", "green", "purple", "red", "cyan", "pink", "yel
 export default function Chart(props: { lines: Lines; label: string }) {
   const frame = useRef<HTMLDivElement>(null);
   const format = useFormat();
+  const t = useText();
   const shown = useStore(theme); // another theme has other colours
   const { lines } = props;
   useEffect(() => {
@@ -28,7 +30,7 @@ export default function Chart(props: { lines: Lines; label: string }) {
         width: place.clientWidth,
         height: HEIGHT_PX,
         series: [
-          { value: (_, seconds) => (seconds === null ? "" : clock(seconds)) },
+          { label: t.logs.time, value: (_, seconds) => (seconds === null ? "" : clock(seconds)) },
           ...lines.names.map((name, index) => ({
             label: name,
             stroke: color(`--wa-color-${COLORS[index % COLORS.length]}-60`) || text,
@@ -52,6 +54,6 @@ export default function Chart(props: { lines: Lines; label: string }) {
       resized.disconnect();
       plot.destroy();
     };
-  }, [lines, shown, format.locale, format.zone]);
+  }, [lines, shown, format.locale, format.zone, t]);
   return <div ref={frame} role="img" aria-label={props.label} class="chart" />;
 }
