@@ -296,9 +296,7 @@ PORTUGUESE = {
     "then restart the api": "depois reinicie a api",
     "The message broker can't be reached": "O servidor de mensagens não pode ser alcançado",
     "Database": "Banco de dados",
-    "It answers in {milliseconds:.0f} ms, and its schema is this version's": (
-        "Responde em {milliseconds:.0f} ms, e seu esquema é o desta versão"
-    ),
+    "It answers, and its schema is this version's": "Responde, e seu esquema é o desta versão",
     "Clock": "Relógio",
     "the database's clock": "o relógio do banco de dados",
     "the clock of {host}": "o relógio de {host}",

@@ -192,7 +192,8 @@ def test_the_openapi_document_is_sound(api: Api) -> None:
             assert given == set(re.findall(r"{(\w+)}", path)), path
             if path.startswith("/api/v1"):
                 assert operation["security"], path
-                problem = operation["responses"]["422"]["content"]
+                shared = operation["responses"]["422"]["$ref"].rpartition("/")[2]
+                problem = document["components"]["responses"][shared]["content"]
                 assert list(problem) == ["application/problem+json"]
 
 
