@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dicom_router.dimse import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_router.errors import Unprocessable
+from dicom_router.said import said
 
 _PREAMBLE = b"\0" * 128 + b"DICM"
 # Of these the length takes 32 bits (PS3.5 7.1.2).
@@ -64,19 +65,24 @@ def read_file_meta(descriptor: int) -> tuple[FileMeta, int]:
     """
     data = os.pread(descriptor, 8192, 0)
     if data[128:132] != b"DICM":
-        raise Unprocessable("it is no DICOM file: there is no DICM prefix at byte 128")
+        raise Unprocessable(said("it is no DICOM file: there is no DICM prefix at byte 128"))
     values, at = dict[int, bytes](), len(_PREAMBLE)
     while True:
         at = _read_group_two(data, at, values)
         if at == _own_end(values) or (at + 2 <= len(data) and data[at : at + 2] != b"\2\0"):
             return _meta(values), at
         if len(data) >= _MOST_META_BYTES:
-            raise Unprocessable(f"its file meta is longer than {_MOST_META_BYTES} bytes")
+            raise Unprocessable(
+                said(
+                    "its file meta is longer than {count} bytes",
+                    count=_MOST_META_BYTES,
+                )
+            )
         more = os.pread(descriptor, len(data), len(data))
         if not more:
             if values and at == len(data):
                 return _meta(values), at  # a file of nothing but its meta
-            raise Unprocessable("it ends within its file meta")
+            raise Unprocessable(said("it ends within its file meta"))
         data += more
 
 

@@ -4,8 +4,9 @@ from enum import StrEnum
 
 from dicom_router.archive import ReceiptId
 from dicom_router.models import Receipt, ReceiptState
+from dicom_router.said import said
 
-NO_STUDY = "it has no Study Instance UID"
+NO_STUDY = said("it has no Study Instance UID")
 
 # The part of the spool, and the receiver's name, of what is taken in again.
 RECEIVER = "quarantine"

@@ -34,6 +34,13 @@ def in_words(text: str) -> str:
     return text.told(lambda template: PORTUGUESE.get(template, template), comma=True)
 
 
+def recorded(text: str) -> Said:
+    """A sentence of which only the text is on record; told in other words if it has no values."""
+    found = Said(text)
+    found.template, found.values = (text, {}) if text in PORTUGUESE else ("{text}", {"text": text})
+    return found
+
+
 def _weight(text: str) -> float:
     try:
         return float(text) if text else 1.0

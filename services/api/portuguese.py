@@ -611,6 +611,31 @@ PORTUGUESE = {
     "the api was started anew since; begin without one": (
         "a api foi reiniciada desde então; comece sem ele"
     ),
+    # files in quarantine
+    "it has no Study Instance UID": "não tem Study Instance UID",
+    "it is no DICOM file: there is no DICM prefix at byte 128": (
+        "não é um arquivo DICOM: falta o prefixo DICM no byte 128"
+    ),
+    "its file meta is longer than {count} bytes": "seu file meta passa de {count} bytes",
+    "it ends within its file meta": "termina dentro do file meta",
+    "its file meta lacks the SOP Instance or Transfer Syntax UID": (
+        "falta no file meta o SOP Instance UID ou o Transfer Syntax UID"
+    ),
+    "its deflated data set can't be inflated: {error}": (
+        "seus dados comprimidos não podem ser expandidos: {error}"
+    ),
+    "it inflates to more than {count} bytes of header": (
+        "expande-se a mais de {count} bytes de cabeçalho"
+    ),
+    "it ends within ({group:04X},{element:04X})": "termina dentro de ({group:04X},{element:04X})",
+    "its header has more than {count} elements": "seu cabeçalho tem mais de {count} elementos",
+    "its data set is not encoded as its transfer syntax says": (
+        "os dados não estão codificados como diz a sua transfer syntax"
+    ),
+    "it ends within a sequence": "termina dentro de uma sequência",
+    "a sequence holds something that is no item": "uma sequência contém algo que não é um item",
+    "it ends within an element": "termina dentro de um elemento",
+    "its name is none that the router gives": "seu nome não é dos que o roteador dá",
     # callers that are refused
     "calling AE title {title!r} from {address}": "o calling AE title {title!r} de {address}",
     "{who} is refused: {sender} may not send from this address": (

@@ -686,7 +686,7 @@ class Quarantined(BaseModel):
         description="unreadable, no-study, superseded (by newer bytes), loose (put into the data "
         "folder by somebody), or stray (a file that came by no association)."
     )
-    reason: str = Field(examples=["it has no Study Instance UID"])
+    reason: Words = Field(examples=["it has no Study Instance UID"])
     received_at: AwareDatetime
     calling_ae_title: str = Field(description="Empty where it is not known.")
     peer_address: str

@@ -14,7 +14,7 @@ from dicom_router.quarantine import RECEIVER, kind_of
 from dicom_router.routing import Verdict
 from dicom_router.said import Said, images, joined, restored, said, unpacked
 from services.api import refusals, schemas
-from services.api.languages import in_words
+from services.api.languages import in_words, recorded
 from services.api.letters import Letter
 from services.api.oldest import first_failed_at
 from services.api.queries.deliveries import CountedDelivery
@@ -178,7 +178,7 @@ def quarantined(row: SetAside, archive: Archive) -> schemas.Quarantined:
     return schemas.Quarantined(
         id=receipt.receipt_id,
         kind=kind_of(receipt),
-        reason=receipt.reason or "",
+        reason=recorded(receipt.reason or ""),
         received_at=receipt.received_at,
         calling_ae_title=association.calling_ae_title if association else "",
         peer_address=association.peer_address if association else "",

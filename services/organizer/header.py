@@ -15,6 +15,7 @@ from pydicom.charset import decode_bytes, python_encoding
 
 from dicom_router.errors import Unprocessable
 from dicom_router.part10 import LONG_VRS
+from dicom_router.said import said
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -128,14 +129,21 @@ class _Inflating(io.RawIOBase):
             try:
                 inflated = self._inflate.decompress(piece, len(view) - filled)
             except zlib.error as error:
-                raise Unprocessable(f"its deflated data set can't be inflated: {error}") from error
+                raise Unprocessable(
+                    said("its deflated data set can't be inflated: {error}", error=error)
+                ) from error
             if not piece and not inflated:
                 break
             view[filled : filled + len(inflated)] = inflated
             filled += len(inflated)
         self._left -= filled
         if self._left < 0:
-            raise Unprocessable(f"it inflates to more than {_MOST_INFLATED_BYTES} bytes of header")
+            raise Unprocessable(
+                said(
+                    "it inflates to more than {count} bytes of header",
+                    count=_MOST_INFLATED_BYTES,
+                )
+            )
         return filled
 
 
@@ -184,7 +192,13 @@ class _Scanner:
         wanted = min(length, _MOST_VALUE_BYTES)
         value = self._source.read(wanted)
         if len(value) < wanted:
-            raise Unprocessable(f"it ends within ({tag >> 16:04X},{tag & 0xFFFF:04X})")
+            raise Unprocessable(
+                said(
+                    "it ends within ({group:04X},{element:04X})",
+                    group=tag >> 16,
+                    element=tag & 0xFFFF,
+                )
+            )
         self._source.skip(length - wanted)
         return value
 
@@ -194,7 +208,12 @@ class _Scanner:
             return None
         self._elements += 1
         if self._elements > _MOST_ELEMENTS:
-            raise Unprocessable(f"its header has more than {_MOST_ELEMENTS} elements")
+            raise Unprocessable(
+                said(
+                    "its header has more than {count} elements",
+                    count=_MOST_ELEMENTS,
+                )
+            )
         group, element = self._tag.unpack(data)
         return int(group) << 16 | int(element)
 
@@ -206,7 +225,7 @@ class _Scanner:
         if vr in LONG_VRS:
             return vr, self._long.unpack(self._exactly(4))[0]
         if not (vr.isalpha() and vr.isupper()):
-            raise Unprocessable("its data set is not encoded as its transfer syntax says")
+            raise Unprocessable(said("its data set is not encoded as its transfer syntax says"))
         return vr, self._short.unpack(head[2:])[0]
 
     def _skip_undefined(self, implicit: bool) -> None:
@@ -220,7 +239,7 @@ class _Scanner:
             in_item, implicit = open_[-1]
             tag = self._next_tag()
             if tag is None:
-                raise Unprocessable("it ends within a sequence")
+                raise Unprocessable(said("it ends within a sequence"))
             if tag in (_ITEM, _ITEM_END, _SEQUENCE_END):
                 length = self._long.unpack(self._exactly(4))[0]
                 if tag != _ITEM:
@@ -230,7 +249,7 @@ class _Scanner:
                 else:
                     self._source.skip(length)
             elif not in_item:
-                raise Unprocessable("a sequence holds something that is no item")
+                raise Unprocessable(said("a sequence holds something that is no item"))
             else:
                 vr, length = self._vr_and_length(implicit)
                 if length == _UNDEFINED:
@@ -241,7 +260,7 @@ class _Scanner:
     def _exactly(self, count: int) -> bytes:
         data = self._source.read(count)
         if len(data) < count:
-            raise Unprocessable("it ends within an element")
+            raise Unprocessable(said("it ends within an element"))
         return data
 
 

@@ -17,6 +17,7 @@ from dicom_router.log import Log, get_logger
 from dicom_router.outbox import OutboxRelay, enqueue
 from dicom_router.part10 import FileMeta
 from dicom_router.quarantine import LOOSE_RECEIVER
+from dicom_router.said import said
 from services.organizer.intake import Intake
 from services.organizer.spooling import announced, copy_to_spool
 
@@ -83,7 +84,7 @@ class LooseFiles:
         receipt = ReceiptId.parse(claim.stem)
         try:
             if receipt is None:
-                raise Unprocessable("its name is none that the router gives")
+                raise Unprocessable(said("its name is none that the router gives"))
             messages = self._spool(claim, receipt)
         except Unprocessable as error:
             self._intake.set_aside(claim, claim.stem, str(error), CALLING_AE_TITLE)

@@ -9,6 +9,7 @@ from dicom_router.archive import Archive, ReceiptId, SpoolFile, copy_data_set
 from dicom_router.errors import Unprocessable
 from dicom_router.events import AssociationReleased, InstanceStored, Message, message
 from dicom_router.part10 import FileMeta, read_file_meta
+from dicom_router.said import said
 
 
 def copy_to_spool(
@@ -26,7 +27,7 @@ def copy_to_spool(
     try:
         found, offset = read_file_meta(descriptor)
         if not found.sop_instance_uid or not found.transfer_syntax_uid:
-            raise Unprocessable("its file meta lacks the SOP Instance or Transfer Syntax UID")
+            raise Unprocessable(said("its file meta lacks the SOP Instance or Transfer Syntax UID"))
         meta = provenance(found)
         file = archive.new_spool_file(receiver, receipt, meta)
         try:

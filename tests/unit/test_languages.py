@@ -11,8 +11,9 @@ import pytest
 from dicom_router.dimse import PeerAddress
 from dicom_router.errors import Unavailable
 from dicom_router.events import DeliveryReason
+from dicom_router.quarantine import NO_STUDY
 from dicom_router.said import Said, as_said, is_only_values, joined, said
-from services.api.languages import in_words, language, preferred
+from services.api.languages import in_words, language, preferred, recorded
 from services.api.portuguese import PORTUGUESE
 from services.api.schemas import Check, CheckStatus
 
@@ -119,6 +120,11 @@ def test_an_error_that_only_has_text_stays_as_it_is() -> None:
     found = as_said(ValueError("odd {thing}"))
     assert isinstance(found, Said)
     assert in_portuguese(found) == "odd {thing}"
+
+
+def test_a_sentence_without_values_is_told_from_its_text_alone() -> None:
+    assert in_portuguese(recorded(NO_STUDY)) == "não tem Study Instance UID"
+    assert in_portuguese(recorded("as {it} was")) == "as {it} was"
 
 
 def test_a_check_is_told_in_the_language_of_the_request() -> None:
