@@ -15,7 +15,7 @@ from infra.ports import LOOPBACK, free_port
 from infra.private_services import ServiceFailed
 from infra.processes import end, spawn
 
-_START_SECONDS = 60
+_START_SECONDS = 120
 _STOP_SECONDS = 10
 
 
@@ -86,4 +86,5 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) ->
                     return
         except OSError:
             time.sleep(0.1)
-    raise ServiceFailed(f"The api did not start: see {log}.")
+    last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-10:])
+    raise ServiceFailed(f"The api did not start in {_START_SECONDS} s:\n{last}")

@@ -189,10 +189,8 @@ def run(asked: argparse.Namespace) -> int:
         place.chmod(0o755)  # PostgreSQL has another user
         broker = stack.enter_context(PrivateRabbitMQ(place / "rabbitmq"))
         folder = (asked.keep or place / "postgres").absolute()
-        is_filled = (folder / "data").exists()
         server = stack.enter_context(PrivatePostgres(folder))
-        if not is_filled:
-            fill(server.url, asked.studies)
+        fill(server.url, asked.studies)
         plans = Plans(server) if asked.plans else None
         kinds = [each for each in KINDS if asked.only in each.name]
         with api(place, broker.amqp_url, server.url) as client:
@@ -201,13 +199,16 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def fill(database_url: str, studies: int) -> None:
-    """Make the schema and the history."""
-    print(f"Writing {studies:,} studies into PostgreSQL.", flush=True)
-    begun = time.monotonic()
+    """Make the schema and the history, unless they are there."""
     with closing(Database(database_url)) as database:
         remark = migrate(database)
         if remark:
             print(remark, file=sys.stderr)
+        with database.read() as session:
+            if session.scalar(text("SELECT EXISTS (SELECT FROM studies)")):
+                return
+        print(f"Writing {studies:,} studies into PostgreSQL.", flush=True)
+        begun = time.monotonic()
         write_history(database, studies)
     print(f"Written in {time.monotonic() - begun:.0f} s.", flush=True)
 

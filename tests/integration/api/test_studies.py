@@ -6,13 +6,21 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, text
 
 from dicom_router.database import Database
 from dicom_router.history import history_entry
-from dicom_router.models import Association, DeliveryInstance, Receipt, Series, Study, TimelineEntry
+from dicom_router.models import (
+    Association,
+    DeliveryInstance,
+    Receipt,
+    Series,
+    Study,
+    StudyState,
+    TimelineEntry,
+)
 from services.api.paging import Cursor
-from services.api.queries.studies import StudyFilter, gathered
+from services.api.queries.studies import StudyFilter, cursor_of, gathered, studies
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_study
 
 
@@ -151,29 +159,33 @@ def test_a_search_finds_words_in_any_order_with_or_without_accents(api: Api) -> 
     assert _uids(api.get("/studies", patient_name="torax")) == []
 
 
-def test_few_among_many_are_found_in_order_page_by_page(api: Api) -> None:
-    """More than are looked at before all that fit are gathered."""
-    rare = {1, 2, 300, 5_500, 5_900}
+@pytest.mark.parametrize("looked_at", [1, 10, 1_000])
+def test_what_fits_is_found_in_order_page_by_page(database: Database, looked_at: int) -> None:
+    """Wherever it is: among those that are looked at first, behind them, or on both sides."""
+    rare = {1, 2, 30, 55, 59}
     values = {"patient_name": "ROCHA_ANA", "modalities": ["MR"], "state": "failed"}
-    with api.database.write() as session:
-        session.execute(
-            insert(Study),
-            [_row(number, **(values if number in rare else {})) for number in range(6_000)],
+    with database.write() as session:
+        session.add_all(
+            _numbered(
+                number,
+                **{"state": "sent", "image_count": number, **(values if number in rare else {})},
+            )
+            for number in range(60)
         )
-    for query in (
-        {"q": "rocha"},
-        {"patient_name": "ana"},
-        {"modality": "MR"},
-        {"state": "failed"},
-        {"sent": False},
-        {"q": "ana", "modality": "MR", "sent": False, "received_to": "2999-01-01"},
+    for wanted in (
+        StudyFilter(q="rocha"),
+        StudyFilter(patient_name="ana"),
+        StudyFilter(modality="MR"),
+        StudyFilter(states=(StudyState.FAILED,)),
+        StudyFilter(sent=False),
+        StudyFilter(q="ana", modality="MR", sent=False, received_from=NOON),
     ):
         for sort, order in (("-created_at", sorted(rare)[::-1]), ("image_count", sorted(rare))):
-            expected = [f"1.{each}" for each in order]
-            assert _walk(api, sort, limit=2, **query) == expected, (query, sort)
-    assert _uids(api.get("/studies", q="nobody")) == []
-    everybody = _walk(api, "-created_at", limit=500, q="doe")
-    assert everybody == [f"1.{each}" for each in reversed(range(6_000)) if each not in rare]
+            found = _paged(database, wanted, sort, looked_at)
+            assert found == [f"1.{each}" for each in order], (wanted, sort)
+    everybody = _paged(database, StudyFilter(q="doe"), "-created_at", looked_at)
+    assert everybody == [f"1.{each}" for each in reversed(range(60)) if each not in rare]
+    assert _paged(database, StudyFilter(q="nobody"), "-created_at", looked_at) == []
 
 
 @pytest.mark.postgresql
@@ -271,22 +283,27 @@ def _numbered(number: int, **values: Any) -> Study:
     return a_study(f"1.{number}", folder=f"f{number}", created_at=at, **values)
 
 
-def _row(number: int, **values: Any) -> dict[str, Any]:
-    study = _numbered(number, **{"state": "sent", "image_count": number, **values})
-    return {name: value for name, value in vars(study).items() if not name.startswith("_")}
+def _paged(database: Database, wanted: StudyFilter, sort: str, looked_at: int) -> list[str]:
+    seen: list[str] = []
+    after = None
+    with database.read() as session:
+        while page := studies(session, wanted, sort, after, 2, looked_at):
+            seen += [study.study_uid for study in page]
+            after = cursor_of(page[-1], sort)
+    return seen
 
 
 def _uids(page: dict[str, Any]) -> list[str]:
     return [study["study_uid"] for study in page["items"]]
 
 
-def _walk(api: Api, sort: str, limit: int = 7, **query: Any) -> list[str]:
+def _walk(api: Api, sort: str) -> list[str]:
     seen: list[str] = []
-    cursor: dict[str, Any] = {}
-    while cursor.get("cursor", "") is not None:
-        page = api.get("/studies", sort=sort, limit=limit, **query, **cursor)
+    query: dict[str, Any] = {}
+    while query.get("cursor", "") is not None:
+        page = api.get("/studies", sort=sort, limit=7, **query)
         seen += _uids(page)
-        cursor = {"cursor": page["next"]}
+        query = {"cursor": page["next"]}
     return seen
 
 
