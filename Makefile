@@ -47,7 +47,7 @@ demo: $(RUNTIME) $(DASHBOARD)  ## the router, a stand-in PACS and a real CT seri
 EVERY_TEST := --numprocesses=4 --dist=loadgroup --durations=15
 
 .PHONY: test
-test: $(DEVELOPMENT) $(DASHBOARD) $(GENERATOR)  ## every test, with real RabbitMQ, PostgreSQL and DCMTK (ARGS=... for pytest)
+test: $(DEVELOPMENT) $(DASHBOARD) $(GENERATOR)  ## every test, with real RabbitMQ, PostgreSQL, DCMTK and Chromium (ARGS=... for pytest)
 	@$(PYTHON) -m infra.debian_packages
 	@$(if $(ARGS),,$(NODE) npm --prefix $(WEB) run --silent test)
 	@exec $(PYTHON) -m pytest $(or $(ARGS),$(EVERY_TEST))

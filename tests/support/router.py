@@ -44,6 +44,11 @@ class Router:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def url(self) -> str:
+        """Where its dashboard and its API are."""
+        return f"http://127.0.0.1:{self.http_port}"
+
     def start(self) -> None:
         """Start, and wait until it is ready and its DICOM port answers."""
         self.start_unready()
@@ -103,7 +108,7 @@ class Router:
     def get(self, path: str) -> Any:
         """The JSON of a GET below /api/v1, or None while it does not answer so."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.http_port}/api/v1{path}",
+            f"{self.url}/api/v1{path}",
             headers={"Authorization": f"Bearer {TOKEN}"},
         )
         try:
@@ -111,6 +116,18 @@ class Router:
                 return json.load(answer)
         except (OSError, ValueError):
             return None
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """The JSON of an answer below /api/v1, None if it is empty; raises `HTTPError`."""
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
 
     def items(self, path: str) -> list[dict[str, Any]]:
         """All items of a paged list."""
@@ -127,6 +144,12 @@ class Router:
         """A study as the API shows it; empty while it is unknown."""
         return self.get("/studies/" + urllib.parse.quote(study_uid, safe="")) or {}
 
+    def signin_link(self) -> str:
+        """A fresh link that signs the administrator in, as `make signin` prints it."""
+        argv = [sys.executable, "-m", "services.api.signin"]
+        printed = subprocess.check_output(argv, env=self.environment, text=True)
+        return printed.split()[1]
+
     def log(self) -> str:
         """The last lines it printed."""
         return "\n".join(self.log_path.read_text("utf-8", "replace").splitlines()[-40:])
@@ -135,8 +158,7 @@ class Router:
         if self._required().poll() is not None:
             raise AssertionError(f"the router ended:\n{self.log()}")
         try:
-            url = f"http://127.0.0.1:{self.http_port}/readyz"
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

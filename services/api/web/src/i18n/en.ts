@@ -314,6 +314,7 @@ export const en = {
     address: "Address",
     last: "Last",
     admit: "Admit",
+    admitted: (who: string, from: string) => `${who} may send from ${from}.`,
     addresses: "May call from",
     addressesHint:
       "Addresses or networks (10.0.0.0/24), separated by commas; empty: from anywhere.",

@@ -309,6 +309,7 @@ export const ptBR: Messages = {
     address: "Endereço",
     last: "Última",
     admit: "Admitir",
+    admitted: (who, from) => `${who} pode enviar de ${from}.`,
     addresses: "Pode chamar de",
     addressesHint:
       "Endereços ou redes (10.0.0.0/24), separados por vírgula; vazio: de qualquer lugar.",

@@ -1,4 +1,5 @@
 /** Who may send: known scanners, and those who were refused, one click from being admitted. */
+import { useMutation, useQueryClient } from "@tanstack/preact-query";
 import { useState } from "preact/hooks";
 import { type Association, client, result, type Sender } from "../api/client";
 import { useRefused, useSenders } from "../api/queries";
@@ -7,6 +8,7 @@ import { useFormat, useHere } from "../session";
 import { Action, Heading, Loaded, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
+import { say } from "../ui/toast";
 import { mayBeAdmitted, nameOf, refusedCallers } from "../words";
 import { GuideLink } from "./diagnostics";
 import { Echo } from "./echo";
@@ -47,7 +49,7 @@ export function Scanners() {
         </Action>
       </Heading>
       <p>{s.setUp(site.ae_title, site.dicom_ports.join(", "))}</p>
-      <Refused known={shown} admit={(from) => setDraft(draftOf(from))} />
+      <Refused known={shown} />
       <Loaded of={found}>
         <p class="quiet">{shown.length ? s.onlyKnown : s.none}</p>
         <div class="cards">
@@ -106,13 +108,39 @@ export function Scanners() {
   );
 }
 
-function draftOf(from: Association): Draft {
-  const title = from.calling_ae_title;
-  const address = from.peer_address ? [from.peer_address] : [];
-  return { ...NOBODY, name: nameOf(title), ae_title: title, addresses: address };
+/** Admit a caller from where it called: as one more address of a scanner that bears its AE title. */
+function admit(from: Association, known: Sender[]): Promise<unknown> {
+  const { calling_ae_title: ae_title, peer_address: address } = from;
+  const same = known.find((each) => each.ae_title === ae_title);
+  if (same) {
+    const body = { ...same, addresses: [...same.addresses, address] };
+    const path = { name: same.name };
+    return result(client.PUT("/api/v1/senders/{name}", { params: { path }, body }));
+  }
+  const body = { name: nameOf(ae_title), ae_title, addresses: [address], host: "" };
+  return result(client.POST("/api/v1/senders", { body }));
 }
 
-function Refused(props: { known: Sender[]; admit: (from: Association) => void }) {
+function Admit(props: { caller: Association; known: Sender[] }) {
+  const s = useText().scanners;
+  const queries = useQueryClient();
+  const { caller, known } = props;
+  const work = useMutation({
+    mutationFn: () => admit(caller, known),
+    onSuccess: () => {
+      say(s.admitted(caller.calling_ae_title, caller.peer_address));
+      void queries.invalidateQueries();
+    },
+    onError: (error) => say(error.message, "danger"),
+  });
+  return (
+    <Action needs="admin" tone="brand" loading={work.isPending} onClick={() => work.mutate()}>
+      {s.admit}
+    </Action>
+  );
+}
+
+function Refused(props: { known: Sender[] }) {
   const t = useText();
   const s = t.scanners;
   const format = useFormat();
@@ -152,13 +180,7 @@ function Refused(props: { known: Sender[]; admit: (from: Association) => void })
                     </>
                   )}
                 </td>
-                <td>
-                  {mayBeAdmitted(each) && (
-                    <Action needs="admin" tone="brand" onClick={() => props.admit(each)}>
-                      {s.admit}
-                    </Action>
-                  )}
-                </td>
+                <td>{mayBeAdmitted(each) && <Admit caller={each} known={props.known} />}</td>
               </tr>
             ))}
           </tbody>

@@ -79,7 +79,9 @@ export function StudyFilterBar() {
   const t = useText();
   const s = t.studies;
   const [search, setSearch] = useSearchParams();
-  const [typed, setTyped] = useState(search.get("q") ?? "");
+  const inAddress = search.get("q") ?? "";
+  const [typed, setTyped] = useState(inAddress);
+  const written = useRef(inAddress);
   const box = useRef<WaInput | null>(null);
 
   function put(name: string, values: string[]): void {
@@ -94,10 +96,19 @@ export function StudyFilterBar() {
     );
   }
   useEffect(() => {
-    if (typed === (search.get("q") ?? "")) return;
-    const timer = setTimeout(() => put("q", [typed]), SEARCH_AFTER_MS);
+    if (typed === inAddress) return;
+    const timer = setTimeout(() => {
+      written.current = typed;
+      put("q", [typed]);
+    }, SEARCH_AFTER_MS);
     return () => clearTimeout(timer);
   }, [typed]);
+  useEffect(() => {
+    // A link, or the way back, leads to another search than the one that was typed here.
+    if (inAddress === written.current) return;
+    written.current = inAddress;
+    setTyped(inAddress);
+  }, [inAddress]);
   useEffect(() => {
     function key(event: KeyboardEvent): void {
       const into = event.composedPath()[0];

@@ -1,0 +1,29 @@
+"""The router is away for a while: what is shown is shown as old, and comes back by itself."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Arrive
+from tests.support.router import Router
+
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
+
+
+def test_while_the_router_is_away_the_page_says_so_and_it_goes_on_by_itself(
+    page: Page, router: Router, arrive: Arrive
+) -> None:
+    arrive("VELHO^RUI")
+    page.goto("/studies")
+    expect(page.get_by_role("link", name="VELHO RUI")).to_be_visible()
+    page.evaluate("window.isTheSameVisit = true")
+    router.stop()
+    away = page.get_by_role("status").filter(has_text="The router does not answer. This is as of")
+    expect(away).to_be_visible()
+    expect(page.get_by_role("link", name="VELHO RUI")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_class("stale")
+    router.start()
+    expect(away).to_have_count(0)
+    expect(page.get_by_role("main")).not_to_contain_class("stale")
+    arrive("NOVO^RUI")
+    expect(page.get_by_role("link", name="NOVO RUI")).to_be_visible()
+    assert page.evaluate("window.isTheSameVisit")

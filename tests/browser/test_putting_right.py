@@ -1,0 +1,129 @@
+"""Something is wrong: it shows by itself within seconds, and is put right from the screen."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from infra.ports import free_port
+from tests.browser.conftest import Arrive
+from tests.support.pacs import Pacs
+from tests.support.router import Router
+from tests.support.scanner import send
+from tests.support.series import ct_series
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, object]:
+    """Destinations are added by each test."""
+    return {"ROUTER_RETENTION_HOURS": -1}
+
+
+@pytest.fixture
+def destination(router: Router, pacs: Pacs) -> Iterator[str]:
+    """The PACS as a destination that can be edited; gone afterwards."""
+    address = {"host": "127.0.0.1", "port": pacs.port, "ae_title": pacs.ae_title}
+    router.call("POST", "/destinations", {"name": "pacs", **address})
+    yield "pacs"
+    router.call("DELETE", "/destinations/pacs?waiting=discard")
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.locator("wa-card").filter(has=page.get_by_role("heading", name=name))
+
+
+def edit(page: Page, name: str, label: str, value: str) -> None:
+    card(page, name).get_by_role("button", name="Edit").click()
+    form = page.locator("wa-dialog")
+    form.get_by_label(label, exact=True).fill(value)
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_have_count(0)
+
+
+def test_a_pacs_that_moved_shows_as_down_and_gets_what_waits_once_its_port_is_corrected(
+    page: Page, router: Router, pacs: Pacs, destination: str, arrive: Arrive
+) -> None:
+    arrive("ANTES^RUI")
+    page.goto("/destinations")
+    expect(card(page, destination)).to_contain_text("takes images")
+    page.evaluate("window.isTheSameVisit = true")
+    pacs.down()
+    pacs.port, old = free_port(), pacs.port
+    pacs.up()
+    study = arrive("DURANTE^RUI", state="complete")
+    expect(card(page, destination)).to_contain_text("down")
+    expect(card(page, destination)).to_contain_text("it can't be reached")
+    page.get_by_role("link", name="Studies", exact=True).click()
+    page.get_by_role("link", name="DURANTE RUI").click()
+    expect(page.locator(".sentences")).to_contain_text(re.compile("pacs down since .*, this waits"))
+
+    page.get_by_role("link", name="Destinations").click()
+    expect(card(page, destination)).to_contain_text(f"127.0.0.1:{old}")
+    edit(page, destination, "Port", str(pacs.port))
+    expect(card(page, destination)).to_contain_text("takes images")
+    page.get_by_role("link", name="Studies", exact=True).click()
+    page.get_by_role("link", name="DURANTE RUI").click()
+    expect(page.locator(".sentences")).to_contain_text("pacs: 2 of 2")
+    assert page.evaluate("window.isTheSameVisit")
+    assert router.study(study)["state"] == "sent"
+
+
+def test_a_study_that_the_pacs_refuses_is_told_why_and_is_tried_again_at_once_when_asked(
+    page: Page, pacs: Pacs, destination: str, arrive: Arrive
+) -> None:
+    page.goto("/queues")
+    expect(page.get_by_text("There are none.")).to_be_visible()
+    pacs.status = 0xA900  # the data set does not match the SOP class
+    try:
+        arrive("RECUSADO^RUI", state="forwarding")
+        row = page.get_by_role("region", name="Deliveries that failed").get_by_role("row").last
+        expect(row).to_contain_text("it refused an image (status A900H)")
+        row.get_by_role("link", name=destination).click()
+        sentences = page.locator(".sentences")
+        expect(sentences).to_contain_text(f"{destination}: 0 of 2, it refused an image")
+    finally:
+        pacs.status = 0x0000
+    page.get_by_role("button", name="Try now").click()
+    expect(sentences).to_contain_text(f"{destination}: 2 of 2")
+
+
+def test_an_echo_to_a_scanner_tells_that_it_answers_or_at_which_stage_it_failed(
+    page: Page, router: Router, pacs: Pacs
+) -> None:
+    scanner = {"name": "ct1", "ae_title": "CT1", "host": "127.0.0.1", "port": pacs.port}
+    router.call("POST", "/senders", scanner)
+    page.goto("/scanners")
+    ct1 = card(page, "ct1")
+    ct1.get_by_role("button", name="Echo").click()
+    expect(ct1.get_by_role("status")).to_contain_text(re.compile(r"It answers, in [\d.]+ ms"))
+    edit(page, "ct1", "Port", str(free_port()))
+    ct1.get_by_role("button", name="Echo").click()
+    expect(ct1.get_by_role("status")).to_contain_text("it failed at connecting to the port")
+    router.call("DELETE", "/senders/ct1")
+
+
+@pytest.mark.usefixtures("destination")
+def test_a_caller_that_was_refused_is_admitted_with_one_click(
+    page: Page, router: Router, tmp_path: Path
+) -> None:
+    router.call("POST", "/senders", {"name": "ct1", "ae_title": "CT1"})
+    study, files = ct_series(tmp_path, 1, PatientName="ESTRANHO^RUI")
+
+    def attempt() -> set[int | None]:
+        return set(send(files, router.dicom_port, calling="NEW_CT").values())
+
+    wait_for(lambda: attempt() == {None}, "the door to be closed to strangers")
+    page.goto("/scanners")
+    refused = page.get_by_role("region", name="Refused callers")
+    row = refused.get_by_role("row").filter(has_text="NEW_CT")
+    expect(row).to_contain_text("is not a known sender")
+    row.get_by_role("button", name="Admit").click()
+    expect(card(page, "new-ct")).to_contain_text("NEW_CT")
+    expect(row).to_have_count(0)
+    wait_for(lambda: attempt() == {0}, "the scanner to be let in")
+    wait_for(lambda: router.study(study).get("state") == "sent", "its study to be sent")
