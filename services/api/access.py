@@ -142,7 +142,7 @@ class Access:
         row, now = self._api_token(token), self._clock()
         if row is None or (row.expires_at is not None and row.expires_at <= now):
             actor.action = actor.action or Action.TOKEN_REFUSED
-            self._lockout.failed(actor.address)
+            self._lockout.failed(actor.address, token)
             if row is None:
                 raise not_signed_in(said("This token is not known (any more)."))
             actor.about = row.name

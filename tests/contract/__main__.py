@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from infra.private_services import PrivatePostgres
-from tests.contract.hooks import ROLES
+from tests.contract.names import ROLES
 from tests.contract.run import scene
 
 
@@ -34,7 +34,7 @@ def main() -> int:
         options = ("--seed", str(given.seed), "--max-examples", str(given.examples))
         print(f"{DATABASES[given.postgresql]}, {' '.join(options)}", flush=True)
         results = []
-        for role in ROLES:
+        for role in given.role or ROLES:
             result = asked.ask(role, folder, *options)
             results.append(result)
             print(result, flush=True)
@@ -50,6 +50,7 @@ def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make contract", description=__doc__)
     parser.add_argument("--examples", type=int, default=50, help="for each operation")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--role", choices=ROLES[1:], action="append", help="of all, only this one")
     parser.add_argument("--postgresql", action="store_true")
     return parser.parse_args()
 

@@ -13,10 +13,9 @@ import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 from schemathesis.core.parameters import ParameterLocation
 
-KNOWN_VARIABLE = "CONTRACT_KNOWN"
-ROLE_VARIABLE = "CONTRACT_ROLE"
-ROLES = ["", "viewer", "operator", "admin"]  # each may do what those before it may
-REFUSALS = {401, 403, 413, 422, 429}
+from tests.contract.names import KNOWN_VARIABLE, ROLE_VARIABLE, ROLES
+
+REFUSALS = {401, 403, 405, 413, 422, 429}  # 405: schemathesis also tries other methods
 
 _known: dict[str, list[str]] = json.loads(os.environ.get(KNOWN_VARIABLE, "{}"))
 _role = os.environ.get(ROLE_VARIABLE, "")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.contract.hooks import KNOWN_VARIABLE, ROLE_VARIABLE, ROLES
+from tests.contract.names import KNOWN_VARIABLE, ROLE_VARIABLE, ROLES
 from tests.support.pacs import Pacs
 from tests.support.router import EMBEDDED, TOKEN, Router, running
 from tests.support.scanner import send

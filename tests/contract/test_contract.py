@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.hooks import ROLES
+from tests.contract.names import ROLES
 from tests.contract.run import Scene, scene
 
 SEED = 4

@@ -51,9 +51,9 @@ def test_nothing_below_the_api_s_path_answers_without_a_token(api: Api) -> None:
 
 
 def test_ten_wrong_tokens_lock_their_address_out_for_a_while(api: Api) -> None:
-    wrong = {"Authorization": "Bearer wrong"}
     with capture_logs() as logs, browser(api) as page:
-        for _ in range(10):
+        for number in range(10):
+            wrong = {"Authorization": f"Bearer wrong-{number}"}
             assert api.client.get("/api/v1/studies", headers=wrong).status_code == 401
         answer = api.client.get("/api/v1/studies")
         assert answer.status_code == 429
@@ -67,12 +67,19 @@ def test_ten_wrong_tokens_lock_their_address_out_for_a_while(api: Api) -> None:
 
 
 def test_a_right_token_from_another_address_is_not_locked_out(api: Api) -> None:
-    for _ in range(10):
-        wrong = {"Authorization": "Bearer wrong", "X-Forwarded-For": "10.0.0.7"}
+    for number in range(10):
+        wrong = {"Authorization": f"Bearer wrong-{number}", "X-Forwarded-For": "10.0.0.7"}
         assert api.client.get("/api/v1/studies", headers=wrong).status_code == 401
     for address, status in (("10.0.0.7", 429), ("10.0.0.8", 200)):
         forwarded = {"X-Forwarded-For": address}
         assert api.client.get("/api/v1/studies", headers=forwarded).status_code == status
+
+
+def test_a_script_with_an_old_token_locks_nobody_out(api: Api) -> None:
+    for _ in range(30):
+        old = {"Authorization": "Bearer drt_it-was-revoked"}
+        assert api.client.get("/api/v1/studies", headers=old).status_code == 401
+    api.get("/studies")
 
 
 def test_a_page_left_open_locks_nobody_out(api: Api) -> None:

@@ -60,8 +60,8 @@ def test_a_link_opens_nothing_but_a_session(api: Api) -> None:
 
 def test_wrong_links_lock_out_like_wrong_tokens(api: Api) -> None:
     good = a_link(api)
-    for _ in range(10):
-        assert opened(api, "wrong") == 401
+    for number in range(10):
+        assert opened(api, f"wrong-{number}") == 401
     assert opened(api, good) == 429
 
 

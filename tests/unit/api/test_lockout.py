@@ -27,6 +27,19 @@ def test_ten_failures_lock_an_address_out_and_no_other() -> None:
     assert lockout.seconds_left("10.0.0.8") == 0
 
 
+def test_the_same_wrong_token_again_is_no_other_guess() -> None:
+    clock = Clock()
+    lockout = Lockout(clock)
+    for _ in range(100):
+        lockout.failed("10.0.0.7", "an old token")
+    assert lockout.seconds_left("10.0.0.7") == 0
+    for number in range(MOST_FAILURES - 1):
+        lockout.failed("10.0.0.7", f"guess {number}")
+    assert lockout.seconds_left("10.0.0.7") > 0
+    clock.now += WITHIN
+    assert lockout.seconds_left("10.0.0.7") == 0
+
+
 def test_failures_that_are_far_apart_lock_nobody_out() -> None:
     clock = Clock()
     lockout = Lockout(clock)
