@@ -170,6 +170,18 @@ def test_the_language_is_switched_on_the_page_and_stays_switched(page: Page) -> 
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
+@pytest.mark.usefixtures("life")
+def test_on_a_phone_no_page_is_wider_than_the_screen(
+    sit_down: SitDown, addresses: list[str]
+) -> None:
+    page = sit_down(ADMIN, viewport={"width": 390, "height": 844}, locale="pt-BR")
+    widths = {}
+    for address in addresses:
+        visit(page, address)
+        widths[address] = page.evaluate("document.documentElement.scrollWidth")
+    assert set(widths.values()) == {390}, widths
+
+
 # -- quick -------------------------------------------------------------------------------------
 
 
