@@ -1,6 +1,7 @@
 """People: their passwords, roles and sessions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 
 import httpx
@@ -21,16 +22,17 @@ def add(api: Api, name: str = "maria", role: str = "viewer") -> None:
 
 
 @pytest.fixture
-def sign_in(api: Api) -> Callable[..., httpx.Client]:
-    """A browser in which somebody has signed in."""
+def sign_in(api: Api) -> Iterator[Callable[..., httpx.Client]]:
+    """A browser in which somebody has signed in; closed at the end."""
+    with ExitStack() as stack:
 
-    def browser(name: str = "maria", password: str = PASSWORD) -> httpx.Client:
-        page = nobody(api)
-        answer = page.post("/api/v1/session", json={"name": name, "password": password})
-        assert answer.status_code == 200, answer.text
-        return page
+        def browser(name: str = "maria", password: str = PASSWORD) -> httpx.Client:
+            page = stack.enter_context(nobody(api))
+            answer = page.post("/api/v1/session", json={"name": name, "password": password})
+            assert answer.status_code == 200, answer.text
+            return page
 
-    return browser
+        yield browser
 
 
 def nobody(api: Api) -> httpx.Client:
