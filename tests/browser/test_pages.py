@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from dicom_router.database import Database
 from services.api.dashboard import PLACES
 from tests.browser.conftest import SitDown
+from tests.browser.smoothness import measure
 from tests.conftest import skip_or_fail
 from tests.support.browser import ADMIN
 from tests.support.life import bring_to_life
@@ -211,13 +212,15 @@ def test_the_first_load_transfers_little_and_all_of_it_compressed(
     assert 100_000 < total <= MOST_BYTES
 
 
-@pytest.mark.usefixtures("life")
-def test_of_a_thousand_studies_only_those_in_sight_are_in_the_page(
-    page: Page, router: Router
-) -> None:
+@pytest.fixture(scope="module")
+def a_thousand_studies(router: Router, life: dict[str, str]) -> None:  # noqa: ARG001 - older ones
     database = Database(f"sqlite:///{router.data / '.router.sqlite3'}")
     add_studies(database, 1000, newest=datetime.now(UTC) - timedelta(days=1))
     database.close()
+
+
+@pytest.mark.usefixtures("a_thousand_studies")
+def test_of_a_thousand_studies_only_those_in_sight_are_in_the_page(page: Page) -> None:
     visit(page, "/studies?q=muitos")
     rows = page.locator("tbody tr")
     frame = page.get_by_role("region", name="Studies; arrow keys move")
@@ -228,3 +231,11 @@ def test_of_a_thousand_studies_only_those_in_sight_are_in_the_page(
     expect(page.get_by_text("these are all")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="MUITOS 0999")).to_be_in_viewport()
     assert rows.count() < MOST_ROWS
+
+
+@pytest.mark.usefixtures("a_thousand_studies")
+def test_a_search_from_far_down_shows_its_first_studies_and_each_frame_is_measured(
+    browser: Browser, page: Page
+) -> None:
+    measured = dict(measure(browser, page, 1000))
+    assert all(each.frames and each.tasks for each in measured.values()), measured

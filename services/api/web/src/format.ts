@@ -80,6 +80,18 @@ export class Format {
     return new Intl.NumberFormat(this.locale, { maximumFractionDigits: 1 }).format(value);
   }
 
+  /** How long that many hours are, in a unit that can be grasped. */
+  span(hours: number): string {
+    const [value, unit] =
+      hours < 48
+        ? [hours, "hour"]
+        : hours < 24 * 730
+          ? [hours / 24, "day"]
+          : [hours / (24 * 365), "year"];
+    const options = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 } as const;
+    return new Intl.NumberFormat(this.locale, options).format(value);
+  }
+
   bytes(value: number): string {
     let unit = 0;
     let shown = value;

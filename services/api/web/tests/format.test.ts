@@ -30,6 +30,13 @@ test("a zone that this browser does not know is the browser's own", () => {
   expect(new Format("en", "Etc/GMT+3").time("2026-01-22T17:18:00Z", NOW)).toBe("14:18");
 });
 
+test("a span is told in hours, days or years", () => {
+  expect(saoPaulo.span(1)).toBe("1 hora");
+  expect(saoPaulo.span(47.4)).toBe("47 horas");
+  expect(saoPaulo.span(240)).toBe("10 dias");
+  expect(saoPaulo.span(38_468)).toBe("4 anos");
+});
+
 test("sizes have the language's decimal mark", () => {
   expect(saoPaulo.bytes(2373480)).toBe("2,3 MiB");
   expect(saoPaulo.bytes(12)).toBe("12 B");

@@ -258,7 +258,7 @@ export const en = {
     attentionOf: (n: number) => (n === 1 ? "1 needs attention" : `${n} need attention`),
     failedOf: (n: number) => `${n} failed`,
     disk: "Free on the disk",
-    hours: (n: string) => `full in ${n} h at this rate`,
+    hours: (span: string) => `full in ${span} at this rate`,
     notFilling: "not filling up",
   },
   diagnostics: { ok: "well", warn: "look", fail: "wrong", fix: "What to do", guide: "Guide" },
@@ -427,7 +427,7 @@ export const en = {
     free: (free: string, total: string) => `${free} of ${total} are free.`,
     refusing: (least: string) =>
       `Images are refused (A700): less than ${least} are free. Make room.`,
-    full: (n: string) => `At this rate images are refused in ${n} h.`,
+    full: (span: string) => `At this rate images are refused in ${span}.`,
     notFilling: "It is not filling up.",
     rate: (bytes: string, shrinks: boolean, hours: string) =>
       `${shrinks ? "−" : "+"}${bytes} an hour, over the last ${hours} h.`,

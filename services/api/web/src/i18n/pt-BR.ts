@@ -253,7 +253,7 @@ export const ptBR: Messages = {
     attentionOf: (n) => (n === 1 ? "1 requer atenção" : `${n} requerem atenção`),
     failedOf: (n) => (n === 1 ? "1 falhou" : `${n} falharam`),
     disk: "Livre no disco",
-    hours: (n) => `cheio em ${n} h neste ritmo`,
+    hours: (span) => `cheio em ${span} neste ritmo`,
     notFilling: "não está enchendo",
   },
   diagnostics: { ok: "bem", warn: "veja", fail: "errado", fix: "O que fazer", guide: "Guia" },
@@ -421,7 +421,7 @@ export const ptBR: Messages = {
   disk: {
     free: (free, total) => `${free} de ${total} estão livres.`,
     refusing: (least) => `Imagens são recusadas (A700): menos de ${least} livres. Libere espaço.`,
-    full: (n) => `Neste ritmo, imagens serão recusadas em ${n} h.`,
+    full: (span) => `Neste ritmo, imagens serão recusadas em ${span}.`,
     notFilling: "Não está enchendo.",
     rate: (bytes, shrinks, hours) =>
       `${shrinks ? "−" : "+"}${bytes} por hora, nas últimas ${hours} h.`,

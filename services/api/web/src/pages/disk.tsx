@@ -45,7 +45,7 @@ export function Disk() {
       />
       <p>
         {typeof disk.hours_to_full === "number"
-          ? d.full(format.number(Math.round(disk.hours_to_full)))
+          ? d.full(format.span(disk.hours_to_full))
           : d.notFilling}{" "}
         <span class="quiet">
           {d.rate(

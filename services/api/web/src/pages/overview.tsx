@@ -96,9 +96,7 @@ function Figures() {
           value={format.bytes(disk.data.free_bytes)}
           bad={disk.data.refusing}
           to="/disk"
-          note={
-            typeof hours === "number" ? f.hours(format.number(Math.round(hours))) : f.notFilling
-          }
+          note={typeof hours === "number" ? f.hours(format.span(hours)) : f.notFilling}
         />
       )}
     </ul>

@@ -58,6 +58,7 @@ export function Studies() {
       <Loaded of={found}>
         {rows.length ? (
           <StudyTable
+            key={search.toString()} // another search is read from its first row
             rows={rows}
             hasMore={found.hasNextPage}
             loadMore={() => found.isFetchingNextPage || void found.fetchNextPage()}
