@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from dicom_router.log import Log, configure_logging, get_logger
 from dicom_router.log_publisher import publishing_logs
@@ -23,7 +24,10 @@ def _logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     configure_logging("receiver")
+    # Or what is logged now would write to this test's standard output in every later test.
+    structlog.configure(cache_logger_on_first_use=False)
     yield
+    structlog.reset_defaults()
     root.handlers = handlers
     root.setLevel(level)
 

@@ -171,10 +171,11 @@ def test_signing_out_ends_the_session_for_a_copy_of_the_cookie_too(
     api: Api, sign_in: Callable[..., httpx.Client]
 ) -> None:
     add(api)
-    page, copy = sign_in(), nobody(api)
-    copy.cookies.update(page.cookies)
-    assert page.delete("/api/v1/session").status_code == 204
-    assert copy.get("/api/v1/studies").status_code == 401
+    page = sign_in()
+    with nobody(api) as copy:
+        copy.cookies.update(page.cookies)
+        assert page.delete("/api/v1/session").status_code == 204
+        assert copy.get("/api/v1/studies").status_code == 401
 
 
 def test_a_session_is_forgotten_after_its_time(

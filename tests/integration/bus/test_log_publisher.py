@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 import pytest
+import structlog
 
 from dicom_router.bus import BrokerUnavailable, Bus
 from dicom_router.bus.memory import MemoryBus
@@ -25,7 +26,10 @@ def _logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     configure_logging("organizer")
+    # Or what is logged now would write to this test's standard output in every later test.
+    structlog.configure(cache_logger_on_first_use=False)
     yield
+    structlog.reset_defaults()
     root.handlers = handlers
     root.setLevel(level)
 
