@@ -480,6 +480,7 @@ PORTUGUESE = {
     "None: studies go to every enabled destination": (
         "Nenhuma: os estudos vão para todos os destinos ativados"
     ),
+    "1 study needs a person to look at it": "1 estudo precisa que alguém o veja",
     "{count} studies need a person to look at them": (
         "{count} estudos precisam que alguém os veja"
     ),

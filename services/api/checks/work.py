@@ -36,7 +36,11 @@ def attention(context: Context) -> list[Check]:
         count = studies.count_needing_attention(session)
     if not count:
         return [well(name, title, said("There are none"))]
-    detail = said("{count} studies need a person to look at them", count=count)
+    detail = (
+        said("1 study needs a person to look at it")
+        if count == 1
+        else said("{count} studies need a person to look at them", count=count)
+    )
     fix = said(
         "The list of studies, filtered (GET /api/v1/studies?needs_attention=true), has them; each "
         "says why"

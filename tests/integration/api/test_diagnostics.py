@@ -297,7 +297,8 @@ def test_versions_are_told_in_one_line(api: Api) -> None:
 def test_studies_that_need_attention_show(api: Api) -> None:
     api.add(a_study("1.2.3", needs_attention=True), a_study("1.2.4"))
     check = checks(api)["attention"]
-    assert (check["status"], check["detail"]) == ("warn", "1 studies need a person to look at them")
+    found = (check["status"], check["detail"])
+    assert found == ("warn", "1 study needs a person to look at it")
     assert "needs_attention=true" in check["fix"]
 
 
