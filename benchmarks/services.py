@@ -42,7 +42,7 @@ class Client:
             body = answer.read()
             took = (time.perf_counter() - begun) * 1000
             if answer.status == 429:
-                time.sleep(float(answer.headers["Retry-After"]))
+                time.sleep(float(answer.headers["Retry-After"]))  # as it asks; not measured
                 continue
             if answer.status != 200:
                 raise ServiceFailed(f"GET {path} was answered with {answer.status}: {body[:500]!r}")
@@ -85,6 +85,6 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) ->
                 if connection.getresponse().status == 200:
                     return
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.1)  # a process of its own that starts: nothing to wait on but its port
     last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-10:])
     raise ServiceFailed(f"The api did not start in {_START_SECONDS} s:\n{last}")

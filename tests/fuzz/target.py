@@ -14,8 +14,7 @@ from tests.support.waiting import wait_for
 SUCCESS = 0x0000
 PATIENCE_SECONDS = 20.0  # a connection that takes longer to end is taken for one that hangs
 SPARE = 10  # descriptors: connections to the database come and go
-# Bytes of resident memory, with what the history keeps of each study and the api of log lines.
-MOST_GROWTH = 112 << 20
+MOST_GROWTH = 96 << 20  # bytes of resident memory; what the history keeps of each study included
 
 
 @dataclass(frozen=True)

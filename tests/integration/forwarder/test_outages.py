@@ -59,9 +59,8 @@ def test_an_unreachable_destination_is_announced_once_and_costs_no_attempt(
     pacs.down()
     world.add_destination(pacs)
     world.start()
-    first = world.add_study(2)
+    first, second = world.add_study(2), world.add_study(2)
     eventually(lambda: world.events_of(DestinationDown), "the event")
-    second = world.add_study(2)
     eventually(lambda: len(world.deliveries()) == 2, "both deliveries")
     for _ in range(30):
         world.clock.advance(seconds=10)
