@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from types import FrameType
 from typing import Protocol
 
@@ -99,12 +100,22 @@ def _until_stopped(name: str, service: Service, stopping: threading.Event) -> No
 
 
 def stop_signal() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stopping = threading.Event()
+    """An event that SIGTERM and SIGINT set.
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
+    By a thread: a handler runs between any two steps of the main thread. Were it in the middle of
+    `wait`, `set` would want the lock that the main thread holds, and both would wait for ever.
+    """
+    stopping = threading.Event()
+    signals: SimpleQueue[int] = SimpleQueue()  # its put may come at any moment
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signals.put(number)
+
+    def tell() -> None:
+        signals.get()
         stopping.set()
 
+    threading.Thread(target=tell, name="stop-signal", daemon=True).start()
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     return stopping

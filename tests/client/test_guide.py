@@ -115,6 +115,8 @@ def test_the_guide_follows_events_and_goes_on_where_it_was(
         with program(command, desk, variables(router)) as log:
             send(first, router.dicom_port)
             wait_for(lambda: lines(log) == [f"{one} is at pacs"], lambda: str(lines(log)))
+            (forwarded,) = router.items("/events?after=0&type=study-forwarded")
+            wait_for(lambda: _position(desk) >= forwarded["id"], "the event to be noted")
         send(second, router.dicom_port)
         wait_for(lambda: router.study(two).get("sent"), "the second study to be sent")
         with program(command, desk, variables(router)) as log:
@@ -122,6 +124,12 @@ def test_the_guide_follows_events_and_goes_on_where_it_was(
             send(third, router.dicom_port)
             both = [f"{two} is at pacs", f"{three} is at pacs"]
             wait_for(lambda: lines(log) == both, lambda: str(lines(log)))
+
+
+def _position(desk: Path) -> int:
+    """The number that follow.py noted last, which is whole whenever it is looked at."""
+    file = desk / "position"
+    return int(file.read_text()) if file.exists() else 0
 
 
 @pytest.mark.rabbitmq
