@@ -395,12 +395,14 @@ PORTUGUESE = {
         "Não houve resposta em 4 segundos, nem mesmo se o nome é conhecido"
     ),
     "It is disabled: nothing new is owed to it": "Está desativado: nada de novo lhe é devido",
-    "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting} deliveries wait": (
-        "Fora do ar desde {since:%d/%m/%Y %H:%M} UTC: {why}; {waiting} entregas esperam"
+    "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting}": (
+        "Fora do ar desde {since:%d/%m/%Y %H:%M} UTC: {why}; {waiting}"
     ),
+    "1 delivery waits": "1 entrega espera",
+    "{count} deliveries wait": "{count} entregas esperam",
     "It answers a C-ECHO now": "Agora ele responde a um C-ECHO",
     "{now}. What waits goes out by itself": "{now}. O que espera sai sozinho",
-    "It is paused; {waiting} deliveries wait": "Está em pausa; {waiting} entregas esperam",
+    "It is paused; {waiting}": "Está em pausa; {waiting}",
     "End the pause once it may be sent to": "Encerre a pausa quando se puder enviar para ele",
     "{answer} in {ms} ms": "{answer} em {ms} ms",
     "C-ECHO failed at the stage {stage}: {why}": "O C-ECHO falhou na etapa {stage}: {why}",

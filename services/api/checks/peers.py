@@ -62,10 +62,10 @@ def _destination(
     answer = answers[row.name] or _NO_ANSWER
     if each.outage is not None:
         detail = said(
-            "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting} deliveries wait",
+            "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting}",
             since=each.outage.since,
             why=restored(each.outage.reason).get("text", ""),
-            waiting=each.waiting,
+            waiting=_waiting(each.waiting),
         )
         now = said("It answers a C-ECHO now") if answer.ok else _fix(peer, answer)
         fix = said("{now}. What waits goes out by itself", now=now)
@@ -73,9 +73,15 @@ def _destination(
     if not answer.ok:
         return warn(name, title, _failed(answer), _fix(peer, answer))
     if row.paused and each.waiting:
-        detail = said("It is paused; {waiting} deliveries wait", waiting=each.waiting)
+        detail = said("It is paused; {waiting}", waiting=_waiting(each.waiting))
         return warn(name, title, detail, said("End the pause once it may be sent to"))
     return well(name, title, _answered(answer))
+
+
+def _waiting(count: int) -> Said:
+    return (
+        said("1 delivery waits") if count == 1 else said("{count} deliveries wait", count=count)
+    )
 
 
 def _sender(name: str, peer: Peer, answer: EchoResult) -> Check:

@@ -233,7 +233,7 @@ def test_a_destination_that_is_down_tells_since_when_and_what_waits(api: Api) ->
     check = checks(api)["destination:pacs"]
     assert (check["status"], check["detail"]) == (
         "warn",
-        "Down since 2026-01-22 12:00 UTC: it was switched off; 1 deliveries wait",
+        "Down since 2026-01-22 12:00 UTC: it was switched off; 1 delivery waits",
     )
     assert "goes out by itself" in check["fix"]
 
@@ -242,7 +242,7 @@ def test_a_pause_that_was_forgotten_shows(api: Api, peer: int) -> None:
     api.post("/destinations", a_destination(host="127.0.0.1", port=peer, paused=True))
     assert checks(api)["destination:pacs"]["status"] == "ok"
     api.add(a_delivery("d1"))
-    assert checks(api)["destination:pacs"]["detail"] == "It is paused; 1 deliveries wait"
+    assert checks(api)["destination:pacs"]["detail"] == "It is paused; 1 delivery waits"
 
 
 def test_a_disabled_destination_is_not_asked(api: Api) -> None:
