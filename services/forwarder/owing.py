@@ -65,8 +65,8 @@ class Owing:
         self, session: Transaction, study: Study, delivery_id: str, each: Owed, now: datetime
     ) -> None:
         """Make one delivery, and wake whoever is to send it."""
-        queries.insert_delivery(session, delivery_id, study.study_uid, each, now)
-        outage = queries.outage_of(session, each.destination)
+        outage = queries.hold_outage(session, each.destination)
+        queries.insert_delivery(session, delivery_id, study.study_uid, each, outage, now)
         if outage is not None:
             note(
                 session,

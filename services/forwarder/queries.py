@@ -1,7 +1,8 @@
 """All that the forwarder reads from and writes to the database.
 
-Who takes several locks takes them in this order: the study, the delivery, its instances. An outage
-is changed under the lock of its destination's row, and by nobody who holds one of the others.
+Who takes several locks takes them in this order: the study, the destination, its deliveries, their
+instances. An outage begins and ends under the lock of its destination's row. Who makes a delivery
+there shares that lock: an outage either is seen by the delivery or sees it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -104,10 +105,14 @@ def unowed(session: Session, study: Study) -> list[Frozen]:
 
 
 def insert_delivery(
-    session: Session, delivery_id: str, study_uid: str, owed: Owed, now: datetime
+    session: Session,
+    delivery_id: str,
+    study_uid: str,
+    owed: Owed,
+    outage: DestinationOutage | None,
+    now: datetime,
 ) -> None:
     """Make a delivery that is due at once; it waits for the reason its destination is down for."""
-    outage = session.get(DestinationOutage, owed.destination)
     session.add(
         Delivery(
             id=delivery_id,
@@ -263,6 +268,16 @@ def lock_destination(session: Session, name: str) -> bool:
 def outage_of(session: Session, name: str) -> DestinationOutage | None:
     """The outage of a destination; lock the destination before changing it."""
     return session.get(DestinationOutage, name, populate_existing=True)
+
+
+def hold_outage(session: Session, name: str) -> DestinationOutage | None:
+    """The outage of a destination: until the transaction ends none begins there, and none ends."""
+    session.execute(
+        select(Destination.name)
+        .where(Destination.name == name)
+        .with_for_update(read=True, key_share=True)  # many may hold it at once
+    )
+    return outage_of(session, name)
 
 
 def insert_outage(session: Session, outage: DestinationOutage) -> None:

@@ -73,6 +73,7 @@ class Resending:
     def _carry_out(
         self, session: Transaction, study: Study, name: str, plan: Plan, now: datetime
     ) -> None:
+        queries.hold_outage(session, name)  # before its deliveries are locked
         for delivery_id in plan.try_again:
             delivery = queries.get_delivery(session, delivery_id)
             if delivery is not None:

@@ -1,0 +1,125 @@
+"""A delivery that is made in the moment in which an outage is recorded says what it waits for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from sqlalchemy import text
+
+from dicom_router.events import DeliveryReason, ForwardRequested
+from dicom_router.ledger import lock_study
+from dicom_router.models import DestinationOutage
+from dicom_router.outbox import OutboxRelay
+from services.forwarder import queries
+from services.forwarder.deliveries import Deliveries
+from services.forwarder.outages import Outages
+from services.forwarder.owing import Owing
+from services.forwarder.queries import Transaction
+from services.forwarder.resending import Resending
+from services.forwarder.writing import Stopping, Writer
+from tests.integration.forwarder.world import World, eventually
+from tests.support.pacs import Pacs
+
+UNREACHABLE = DeliveryReason(kind="unreachable", text="nobody listens there")
+
+pytestmark = pytest.mark.postgresql  # SQLite has one writer at a time
+
+
+@pytest.fixture
+def world(tmp_path: Path, postgresql_url: str) -> Iterator[World]:
+    with closing(World(tmp_path, postgresql_url)) as made:
+        yield made
+
+
+@pytest.fixture
+def writer(world: World) -> Iterator[Writer]:
+    """Of a forwarder that does only what a test calls."""
+    stopping = Stopping()
+    relay = OutboxRelay(world.database, world.bus, "forwarder")
+    yield Writer(world.database, relay, "/forwarder/test", world.clock, stopping)
+    stopping.close()
+
+
+class Meanwhile:
+    """Work of another forwarder, while this one is within a transaction."""
+
+    def __init__(self, world: World, work: Callable[[], object]) -> None:
+        self._world = world
+        self._thread = Thread(target=work)
+        self._thread.start()
+        eventually(self._waits_or_has_ended, "the other to end or to wait for a lock")
+
+    def _waits_or_has_ended(self) -> bool:
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        with self._world.database.read() as session:
+            return not self._thread.is_alive() or bool(session.scalar(waiting))
+
+    def end(self) -> None:
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+def go_down(world: World, session: Transaction) -> None:
+    outage = DestinationOutage(
+        destination="pacs",
+        since=world.clock(),
+        reason=UNREACHABLE.as_row(),
+        probe="echo",
+        next_probe_at=world.clock(),
+    )
+    queries.insert_outage(session, outage)
+    session.flush()
+
+
+def test_a_delivery_made_while_an_outage_is_being_recorded_says_so(
+    world: World, pacs: Pacs, writer: Writer
+) -> None:
+    world.add_destination(pacs)
+    study = world.add_study(1)
+    with world.database.write() as session:
+        assert queries.lock_destination(session, "pacs")
+        go_down(world, session)
+        routing = Meanwhile(world, lambda: Owing(writer).route(study.uid))
+    routing.end()
+    assert world.delivery(study).reason == UNREACHABLE.as_row()
+    assert "nobody listens there" in str(world.timeline(study))
+
+
+def test_an_outage_recorded_while_a_delivery_is_being_made_is_its_reason(
+    world: World, pacs: Pacs, writer: Writer
+) -> None:
+    world.add_destination(pacs)
+    study = world.add_study(1)
+    with world.database.write() as session:
+        row = lock_study(session, study.uid)
+        assert row is not None
+        assert Owing(writer).route_locked(session, row, world.clock()) == 1
+        going_down = Meanwhile(world, lambda: Outages(writer).went_down("pacs", UNREACHABLE))
+    going_down.end()
+    assert world.delivery(study).reason == UNREACHABLE.as_row()
+
+
+def test_sending_again_and_an_outage_wait_for_each_other_in_one_order(
+    world: World, pacs: Pacs, writer: Writer
+) -> None:
+    world.add_destination(pacs)
+    study = world.add_study(1)
+    owing = Owing(writer)
+    owing.route(study.uid)
+    resending = Resending(writer, owing, Deliveries(writer, "forwarder@test:1"))
+    asked = ForwardRequested(study_uid=study.uid, destination="pacs", only_missing=False, by="ana")
+    served: list[str] = []
+    with world.database.write() as session:
+        assert queries.lock_destination(session, "pacs")
+        sending = Meanwhile(world, lambda: served.extend(resending.forward(asked, "request-1")))
+        go_down(world, session)
+    sending.end()
+    assert served == ["pacs"]
+    old, new = sorted(world.deliveries(study), key=lambda each: each.replaced_by is None)
+    assert old.replaced_by == new.id
+    assert new.reason == UNREACHABLE.as_row()
