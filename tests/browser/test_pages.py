@@ -171,16 +171,23 @@ def test_the_language_is_switched_on_the_page_and_stays_switched(page: Page) -> 
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
+HIDDEN_SIDEWAYS = """Math.max(0, ...[...document.querySelectorAll('.scrolled')].map(
+    each => each.scrollWidth - each.clientWidth
+))"""
+
+
 @pytest.mark.usefixtures("life")
-def test_on_a_phone_no_page_is_wider_than_the_screen(
+def test_on_a_phone_no_page_and_no_table_is_wider_than_the_screen(
     sit_down: SitDown, addresses: list[str]
 ) -> None:
     page = sit_down(ADMIN, viewport={"width": 390, "height": 844}, locale="pt-BR")
-    widths = {}
+    widths, hidden = {}, {}
     for address in addresses:
         visit(page, address)
         widths[address] = page.evaluate("document.documentElement.scrollWidth")
+        hidden[address] = page.evaluate(HIDDEN_SIDEWAYS)
     assert set(widths.values()) == {390}, widths
+    assert set(hidden.values()) == {0}, hidden
 
 
 # -- quick -------------------------------------------------------------------------------------

@@ -134,11 +134,23 @@ export function Action(props: {
   );
 }
 
-/** A wide table scrolls within itself, by keyboard too. */
+/**
+ * A wide table scrolls within itself, by keyboard too. On a phone each row is a block instead, and
+ * each cell says the heading of its column; that of a column of buttons is for screen readers only.
+ */
 export function Scrolled(props: { label: string; children: ComponentChildren }) {
+  const frame = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const table = frame.current?.querySelector("table");
+    const headings = [...(table?.tHead?.rows[0]?.cells ?? [])];
+    const names = headings.map((each) => (each.childElementCount ? "" : each.textContent));
+    for (const row of table?.tBodies[0]?.rows ?? []) {
+      for (const cell of row.cells) cell.dataset.heading = names[cell.cellIndex] ?? "";
+    }
+  });
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse scrolls it by keyboard
-    <section class="scrolled" aria-label={props.label} tabIndex={0}>
+    <section class="scrolled" aria-label={props.label} tabIndex={0} ref={frame}>
       {props.children}
     </section>
   );

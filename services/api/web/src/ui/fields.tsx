@@ -61,7 +61,8 @@ export function Choice(props: {
       hint={props.hint ?? ""}
       value={props.value}
       placeholder={props.placeholder ?? ""}
-      with-clear={props.placeholder !== undefined}
+      // Preact writes a `false` here as a string, which counts as set.
+      with-clear={props.placeholder === undefined ? undefined : true}
       onChange={(event: Event) =>
         props.onChange(String((event.currentTarget as WaSelect).value ?? ""))
       }
