@@ -12,6 +12,7 @@ from dicom_router.events import DeliveryReason, ForwardRequested
 from dicom_router.ledger import lock_study
 from dicom_router.models import DestinationOutage
 from dicom_router.outbox import OutboxRelay
+from dicom_router.said import said
 from services.forwarder import queries
 from services.forwarder.deliveries import Deliveries
 from services.forwarder.outages import Outages
@@ -22,7 +23,7 @@ from services.forwarder.writing import Stopping, Writer
 from tests.integration.forwarder.world import World, eventually
 from tests.support.pacs import Pacs
 
-UNREACHABLE = DeliveryReason(kind="unreachable", text="nobody listens there")
+UNREACHABLE = DeliveryReason(kind="unreachable", text=said("nobody listens there"))
 
 pytestmark = pytest.mark.postgresql  # SQLite has one writer at a time
 
