@@ -79,9 +79,7 @@ def _destination(
 
 
 def _waiting(count: int) -> Said:
-    return (
-        said("1 delivery waits") if count == 1 else said("{count} deliveries wait", count=count)
-    )
+    return said("1 delivery waits") if count == 1 else said("{count} deliveries wait", count=count)
 
 
 def _sender(name: str, peer: Peer, answer: EchoResult) -> Check:
