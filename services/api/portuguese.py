@@ -465,10 +465,8 @@ PORTUGUESE = {
     "Enable the destination, or take it out of the route": "Ative o destino, ou tire-o da rota",
     "Studies that need attention": "Estudos que requerem atenção",
     "There are none": "Não há nenhum",
-    "The list of studies, filtered (GET /api/v1/studies?needs_attention=true), has them; each says "
-    "why": (
-        "Estão na lista de estudos, filtrada (GET /api/v1/studies?needs_attention=true); cada um "
-        "diz por quê"
+    "Look at each: it says why (the list of studies shows them by that filter)": (
+        "Veja cada um: ele diz por quê (a lista de estudos os mostra com esse filtro)"
     ),
     "images are refused (A700)": "imagens são recusadas (A700)",
     "Disk": "Disco",
@@ -514,8 +512,8 @@ PORTUGUESE = {
         "Ponha arquivos que combinem e que o usuário do roteador possa ler; até lá vale o que foi "
         "carregado antes, mas não depois de um reinício"
     ),
-    "Nobody consumes {names}; {waiting} messages wait": (
-        "Ninguém consome {names}; {waiting} mensagens esperam"
+    "Nobody consumes {names}; messages that wait: {waiting}": (
+        "Ninguém consome {names}; mensagens à espera: {waiting}"
     ),
     "{count} queues, each with a consumer": "{count} filas, cada uma com um consumidor",
     "Start the service that the queue's name begins with; nothing is lost meanwhile": (

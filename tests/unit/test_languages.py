@@ -72,10 +72,10 @@ def in_portuguese(text: str) -> str:
 
 
 def test_a_sentence_is_its_english_text_until_it_is_told() -> None:
-    text = said("Nobody consumes {names}; {waiting} messages wait", names="a", waiting=2)
-    assert text == "Nobody consumes a; 2 messages wait"
+    text = said("Nobody consumes {names}; messages that wait: {waiting}", names="a", waiting=2)
+    assert text == "Nobody consumes a; messages that wait: 2"
     assert in_words(text) == text
-    assert in_portuguese(text) == "Ninguém consome a; 2 mensagens esperam"
+    assert in_portuguese(text) == "Ninguém consome a; mensagens à espera: 2"
 
 
 def test_sentences_within_sentences_are_told_too() -> None:

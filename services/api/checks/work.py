@@ -41,10 +41,7 @@ def attention(context: Context) -> list[Check]:
         if count == 1
         else said("{count} studies need a person to look at them", count=count)
     )
-    fix = said(
-        "The list of studies, filtered (GET /api/v1/studies?needs_attention=true), has them; each "
-        "says why"
-    )
+    fix = said("Look at each: it says why (the list of studies shows them by that filter)")
     return [warn(name, title, detail, fix)]
 
 
@@ -60,7 +57,7 @@ def queues(context: Context) -> list[Check]:
         return [well(name, title, said("{count} queues, each with a consumer", count=count))]
     waiting = sum(each.work.messages for each in idle)
     detail = said(
-        "Nobody consumes {names}; {waiting} messages wait",
+        "Nobody consumes {names}; messages that wait: {waiting}",
         names=", ".join(each.queue.name for each in idle),
         waiting=waiting,
     )

@@ -430,7 +430,7 @@ export const en = {
     full: (span: string) => `At this rate images are refused in ${span}.`,
     notFilling: "It is not filling up.",
     rate: (bytes: string, shrinks: boolean, hours: string) =>
-      `${shrinks ? "−" : "+"}${bytes} an hour, over the last ${hours} h.`,
+      `${shrinks ? "−" : "+"}${bytes} an hour, measured over ${hours} h.`,
     studies: (state: string) => `Studies: ${state}`,
     spool: "Received, not yet organized",
     quarantine: "Quarantine",

@@ -424,7 +424,7 @@ export const ptBR: Messages = {
     full: (span) => `Neste ritmo, imagens serão recusadas em ${span}.`,
     notFilling: "Não está enchendo.",
     rate: (bytes, shrinks, hours) =>
-      `${shrinks ? "−" : "+"}${bytes} por hora, nas últimas ${hours} h.`,
+      `${shrinks ? "−" : "+"}${bytes} por hora, medido em ${hours} h.`,
     studies: (state) => `Estudos: ${state}`,
     spool: "Recebido, ainda não organizado",
     quarantine: "Quarentena",

@@ -81,6 +81,7 @@ function FailedDeliveries() {
             <table>
               <thead>
                 <tr>
+                  <th scope="col">{t.queues.study}</th>
                   <th scope="col">{t.study.destination}</th>
                   <th scope="col">{t.studies.stateHeading}</th>
                   <th scope="col" class="number">
@@ -98,9 +99,10 @@ function FailedDeliveries() {
                   <tr key={each.id}>
                     <td>
                       <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
-                        {each.destination}
+                        {t.queues.study}
                       </Link>
                     </td>
+                    <td>{each.destination}</td>
                     <td>
                       <Badge tone={DELIVERY_TONES[each.state]}>
                         {t.deliveryStates[each.state]}

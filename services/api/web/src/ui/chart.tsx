@@ -24,7 +24,10 @@ export default function Chart(props: { lines: Lines; label: string }) {
     const text = color("--wa-color-text-normal");
     const line = color("--wa-color-surface-border");
     const axis = { stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line } };
-    const clock = (seconds: number) => format.time(new Date(seconds * 1000));
+    const clock = (seconds: number, apart = 60) => {
+      const moment = new Date(seconds * 1000);
+      return apart < 60 ? format.second(moment) : format.time(moment);
+    };
     const plot = new UPlot(
       {
         width: place.clientWidth,
@@ -33,13 +36,17 @@ export default function Chart(props: { lines: Lines; label: string }) {
           { label: t.logs.time, value: (_, seconds) => (seconds === null ? "" : clock(seconds)) },
           ...lines.names.map((name, index) => ({
             label: name,
+            value: (_: UPlot, count: number | null) => (count === null ? "" : format.number(count)),
             stroke: color(`--wa-color-${COLORS[index % COLORS.length]}-60`) || text,
             width: 2,
           })),
         ],
         scales: { y: { range: (_, __, most) => [0, Math.max(5, most ?? 0)] } },
         axes: [
-          { ...axis, values: (_, seconds) => seconds.map(clock) },
+          {
+            ...axis,
+            values: (_, marks, __, ___, apart) => marks.map((each) => clock(each, apart)),
+          },
           { ...axis, values: (_, counts) => counts.map((each) => format.number(each)) },
         ],
       },
