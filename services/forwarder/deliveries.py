@@ -104,8 +104,8 @@ class Deliveries:
     def claim_woken(self, delivery_id: str) -> Claim | None:
         """Take the lease on the delivery that a message is about."""
         with self._writer.database.read() as session:
-            study_uid = queries.study_of(session, delivery_id)
-        return self.claim(delivery_id, study_uid) if study_uid is not None else None
+            found = queries.whose(session, delivery_id)
+        return self.claim(delivery_id, found[0]) if found else None
 
     def renew(self) -> None:
         """Keep the leases on all that is in hand."""
@@ -243,6 +243,7 @@ class Deliveries:
 
         def work(held: _Held) -> None:
             _let_go(held)
+            held.delivery.reason = _reason_to_wait(held.session, held.delivery)
             self._publish(held, wake_up(_due(claim), self._writer.source, held.now))
 
         self._with_lease(claim, work)
@@ -254,6 +255,7 @@ class Deliveries:
             study = lock_study(session, claim.study_uid)
             if study is None or not queries.holds(session, claim.delivery_id, self._owner):
                 return
+            queries.hold_outage(session, claim.destination)  # before its delivery is locked
             delivery = queries.get_delivery(session, claim.delivery_id)
             if delivery is None:
                 return
@@ -403,12 +405,13 @@ class Deliveries:
     def try_again(
         self, session: Transaction, study: Study, delivery: Delivery, now: datetime
     ) -> bool:
-        """As `retry`, in the transaction of who has locked the study; whether that can be."""
+        """As `retry`, where the study is locked and the destination's outage is held already."""
         ongoing_or_done = (DeliveryState.DELIVERED, DeliveryState.SENDING)
         if study.deleted or delivery.replaced_by or delivery.state in ongoing_or_done:
             return False
         queries.reset_failed(session, delivery.id)
-        delivery.state, delivery.attempt, delivery.reason = DeliveryState.WAITING, 0, None
+        delivery.state, delivery.attempt = DeliveryState.WAITING, 0
+        delivery.reason = _reason_to_wait(session, delivery)
         delivery.next_attempt_at, delivery.finished_at = now, None
         due = Due(delivery.id, delivery.study_uid, delivery.destination)
         self._writer.publish(session, wake_up(due, self._writer.source, now))
@@ -416,12 +419,17 @@ class Deliveries:
 
     def _change(self, delivery_id: str, change: Change) -> str | None:
         def work(session: Transaction, now: datetime) -> str | None:
-            study = lock_study(session, queries.study_of(session, delivery_id) or "")
+            found = queries.whose(session, delivery_id)
+            if found is None:
+                return None
+            study_uid, destination = found
+            study = lock_study(session, study_uid)
+            queries.hold_outage(session, destination)
             delivery = queries.get_delivery(session, delivery_id)
             if study is None or delivery is None or not change(session, study, delivery, now):
                 return None
             refresh_state(session, study, now)
-            return delivery.destination
+            return destination
 
         return self._writer.write(work)
 
@@ -469,6 +477,12 @@ def _let_go(held: _Held) -> None:
     begun = held.tally.delivered or held.tally.failed or held.tally.attempts
     held.delivery.state = DeliveryState.RETRYING if begun else DeliveryState.WAITING
     held.delivery.next_attempt_at = held.now
+
+
+def _reason_to_wait(session: Transaction, delivery: Delivery) -> dict[str, object] | None:
+    """Why a delivery that is due has to wait: its destination is down. Hold the outage before."""
+    outage = queries.outage_of(session, delivery.destination)
+    return outage.reason if outage is not None else None
 
 
 def _earlier_reason(held: _Held) -> DeliveryReason:

@@ -438,13 +438,14 @@ def due_deliveries(session: Session, name: str, now: datetime, limit: int) -> li
 
 
 def get_delivery(session: Session, delivery_id: str) -> Delivery | None:
-    """A delivery, its row locked; lock the study before."""
+    """A delivery, its row locked; lock the study and hold the destination's outage before."""
     return session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
 
 
-def study_of(session: Session, delivery_id: str) -> str | None:
-    """The study that a delivery belongs to."""
-    return session.scalar(select(Delivery.study_uid).where(Delivery.id == delivery_id))
+def whose(session: Session, delivery_id: str) -> tuple[str, str] | None:
+    """Whose images a delivery sends, and where to: the study's UID and the destination."""
+    query = select(Delivery.study_uid, Delivery.destination).where(Delivery.id == delivery_id)
+    return session.execute(query).one_or_none()
 
 
 def unclaimed(session: Session, delivery_ids: Collection[str], now: datetime) -> set[str]:

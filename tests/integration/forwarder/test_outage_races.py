@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from dicom_router.events import DeliveryReason, ForwardRequested
 from dicom_router.ledger import lock_study
-from dicom_router.models import DestinationOutage
+from dicom_router.models import DeliveryState, DestinationOutage
 from dicom_router.outbox import OutboxRelay
 from dicom_router.said import said
 from services.forwarder import queries
@@ -20,7 +20,7 @@ from services.forwarder.owing import Owing
 from services.forwarder.queries import Transaction
 from services.forwarder.resending import Resending
 from services.forwarder.writing import Stopping, Writer
-from tests.integration.forwarder.world import World, eventually
+from tests.integration.forwarder.world import StudyAtHand, World, eventually
 from tests.support.pacs import Pacs
 
 UNREACHABLE = DeliveryReason(kind="unreachable", text=said("nobody listens there"))
@@ -65,6 +65,13 @@ class Meanwhile:
         assert not self._thread.is_alive()
 
 
+@pytest.fixture
+def study(world: World, pacs: Pacs) -> StudyAtHand:
+    """For a PACS that is configured; nothing is owed to it yet."""
+    world.add_destination(pacs)
+    return world.add_study(1)
+
+
 def go_down(world: World, session: Transaction) -> None:
     outage = DestinationOutage(
         destination="pacs",
@@ -78,10 +85,8 @@ def go_down(world: World, session: Transaction) -> None:
 
 
 def test_a_delivery_made_while_an_outage_is_being_recorded_says_so(
-    world: World, pacs: Pacs, writer: Writer
+    world: World, study: StudyAtHand, writer: Writer
 ) -> None:
-    world.add_destination(pacs)
-    study = world.add_study(1)
     with world.database.write() as session:
         assert queries.lock_destination(session, "pacs")
         go_down(world, session)
@@ -92,10 +97,8 @@ def test_a_delivery_made_while_an_outage_is_being_recorded_says_so(
 
 
 def test_an_outage_recorded_while_a_delivery_is_being_made_is_its_reason(
-    world: World, pacs: Pacs, writer: Writer
+    world: World, study: StudyAtHand, writer: Writer
 ) -> None:
-    world.add_destination(pacs)
-    study = world.add_study(1)
     with world.database.write() as session:
         row = lock_study(session, study.uid)
         assert row is not None
@@ -106,10 +109,8 @@ def test_an_outage_recorded_while_a_delivery_is_being_made_is_its_reason(
 
 
 def test_sending_again_and_an_outage_wait_for_each_other_in_one_order(
-    world: World, pacs: Pacs, writer: Writer
+    world: World, study: StudyAtHand, writer: Writer
 ) -> None:
-    world.add_destination(pacs)
-    study = world.add_study(1)
     owing = Owing(writer)
     owing.route(study.uid)
     resending = Resending(writer, owing, Deliveries(writer, "forwarder@test:1"))
@@ -124,3 +125,35 @@ def test_sending_again_and_an_outage_wait_for_each_other_in_one_order(
     old, new = sorted(world.deliveries(study), key=lambda each: each.replaced_by is None)
     assert old.replaced_by == new.id
     assert new.reason == UNREACHABLE.as_row()
+
+
+def test_what_is_given_back_while_the_destination_is_down_says_so(
+    world: World, study: StudyAtHand, writer: Writer
+) -> None:
+    Owing(writer).route(study.uid)
+    deliveries = Deliveries(writer, "forwarder@test:1")
+    claim = deliveries.claim_next("pacs")
+    assert claim is not None
+    Outages(writer).went_down("pacs", UNREACHABLE)
+    assert world.delivery(study).reason is None  # it is being sent
+    deliveries.give_back(claim)
+    assert world.delivery(study).reason == UNREACHABLE.as_row()
+
+
+def test_a_delivery_retried_while_an_outage_is_being_recorded_says_so(
+    world: World, study: StudyAtHand, writer: Writer
+) -> None:
+    Owing(writer).route(study.uid)
+    deliveries = Deliveries(writer, "forwarder@test:1")
+    delivery_id = world.delivery(study).id
+    with world.database.write() as session:
+        delivery = queries.get_delivery(session, delivery_id)
+        assert delivery is not None
+        delivery.state = DeliveryState.RETRYING
+    with world.database.write() as session:
+        assert queries.lock_destination(session, "pacs")
+        go_down(world, session)
+        retrying = Meanwhile(world, lambda: deliveries.retry(delivery_id, world.clock()))
+    retrying.end()
+    delivery = world.delivery(study)
+    assert (delivery.state, delivery.reason) == (DeliveryState.WAITING, UNREACHABLE.as_row())
