@@ -6,8 +6,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
-from types import FrameType
 from typing import Protocol
 
 from dicom_router.bus import Bus
@@ -102,22 +100,22 @@ def _until_stopped(name: str, service: Service, stopping: threading.Event) -> No
 def stop_signal() -> threading.Event:
     """An event that SIGTERM and SIGINT set.
 
-    By a thread: a handler runs between any two steps of the main thread. Were it in the middle of
-    `wait`, `set` would want the lock that the main thread holds, and both would wait for ever.
+    By a thread that the interpreter wakes as the signal comes. A handler would run in the main
+    thread, between any two of its steps: too early, when it is in the middle of `wait` and holds
+    the lock that `set` wants, or never, when it was just about to wait without end.
     """
     stopping = threading.Event()
-    signals: SimpleQueue[int] = SimpleQueue()  # its put may come at any moment
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signals.put(number)
+    told, teller = os.pipe()
+    os.set_blocking(teller, False)
+    signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
 
     def tell() -> None:
-        signals.get()
+        os.read(told, 1)
         stopping.set()
 
     threading.Thread(target=tell, name="stop-signal", daemon=True).start()
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda _number, _frame: None)
     return stopping
 
 

@@ -5,10 +5,7 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Sequence
-from contextlib import suppress
-from types import FrameType
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from dicom_router import process
@@ -33,6 +30,7 @@ _FOLDER_EVERY_SECONDS = 10.0
 _RESTART_PAUSE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (*_STOP_SIGNALS, signal.SIGCHLD)
 
 log = get_logger()
 
@@ -151,44 +149,46 @@ class _Workers:
         self._stopping = False
 
     def run(self) -> int:
-        """Until SIGTERM; the exit code, which is a worker's when its settings are bad."""
-        for each in _STOP_SIGNALS:
-            signal.signal(each, self._stop)
+        """Until SIGTERM; the exit code, which is a worker's when its settings are bad.
+
+        Signals are waited for, not handled: a handler that is due while the process is on its way
+        into a system call runs when the call is over, and to wait for a child has no end.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         for number in range(1, self._count + 1):
             self._fork(number)
         code = 0
         while self._workers:
-            pid, status = os.wait()
-            number = self._workers.pop(pid, 0)
-            ended_with = os.waitstatus_to_exitcode(status)
-            if ended_with == 2:  # a setting is bad: the others will say so too
-                code = 2
+            if signal.sigwait(_SIGNALS) in _STOP_SIGNALS:
                 self._stop()
-            elif not self._stopping:
-                log.error(Log.SERVICE_FAILED, worker=number, exit_code=ended_with)
-                time.sleep(_RESTART_PAUSE_SECONDS)  # or a worker that can't start would spin
-                self._fork(number)
+            for number, ended_with in self._ended():
+                if ended_with == 2:  # a setting is bad: the others will say so too
+                    code = 2
+                    self._stop()
+                elif not self._stopping:
+                    log.error(Log.SERVICE_FAILED, worker=number, exit_code=ended_with)
+                    # a pause, or a worker that can't start would spin
+                    if signal.sigtimedwait(_STOP_SIGNALS, _RESTART_PAUSE_SECONDS):
+                        self._stop()
+                    else:
+                        self._fork(number)
         return code
 
-    def _fork(self, number: int) -> None:
-        """Start a worker, unless all are to stop.
+    def _ended(self) -> Iterator[tuple[int, int]]:
+        """The workers that have ended since, by number, and how."""
+        for pid, number in list(self._workers.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._workers[pid]
+                yield number, os.waitstatus_to_exitcode(status)
 
-        A signal waits meanwhile: it must find the new worker among those to be told, and the
-        worker must not take it for the parent's.
-        """
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-        try:
-            if not self._stopping:
-                pid = os.fork() or self._work(number)
-                self._workers[pid] = number
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    def _fork(self, number: int) -> None:
+        pid = os.fork() or self._work(number)
+        self._workers[pid] = number
 
     def _work(self, number: int) -> NoReturn:
         """What the worker does, in its own process."""
-        for each in _STOP_SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         code = 1
         try:
             # A worker must not outlive its parent, or it would hold the ports of the next one.
@@ -198,11 +198,10 @@ class _Workers:
             sys.stdout.flush()
             os._exit(code)
 
-    def _stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+    def _stop(self) -> None:
         self._stopping = True
         for pid in self._workers:
-            with suppress(ProcessLookupError):  # it has just ended
-                os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGTERM)
 
 
 if __name__ == "__main__":
