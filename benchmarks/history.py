@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Table, text
 from sqlalchemy.engine import Connection
 
-from dicom_router.archive import ReceiptId, folder_name
+from dicom_router.archive import ReceiptId
 from dicom_router.database import Database
 from dicom_router.models import (
     Association,
@@ -26,6 +26,7 @@ from dicom_router.models import (
     StudyState,
 )
 from dicom_router.search import search_text
+from services.organizer.names import folder_name
 
 YEARS = 5
 DESTINATIONS = ("pacs", "cloud")

@@ -14,16 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
-from dicom_router.archive import (
-    Archive,
-    ReceiptId,
-    data_set_sha256,
-    file_name,
-    folder_name,
-    is_plain_file,
-    person_name,
-    stray_name,
-)
+from dicom_router.archive import Archive, ReceiptId, data_set_sha256, is_plain_file
 from dicom_router.database import Database, Session
 from dicom_router.errors import TryAgain, Unprocessable
 from dicom_router.events import InstanceRejected, InstanceStored, Message, message
@@ -40,6 +31,7 @@ from services.organizer.announcement import announcement
 from services.organizer.deletion import is_at_hand, revive
 from services.organizer.header import Header, read_header
 from services.organizer.identity import check_identity
+from services.organizer.names import file_name, folder_name, person_name, stray_name
 from services.organizer.placing import Placing, decide
 from services.organizer.queries import NewReceipt
 

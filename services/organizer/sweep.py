@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from dicom_router.archive import Archive, ReceiptId, data_set_sha256, received_at, stray_name
+from dicom_router.archive import Archive, ReceiptId, data_set_sha256, received_at
 from dicom_router.database import Database
 from dicom_router.errors import TryAgain, Unavailable, Unprocessable
 from dicom_router.events import InstanceStored
@@ -31,6 +31,7 @@ from services.organizer.announcement import announcement
 from services.organizer.folders import Folders
 from services.organizer.intake import Intake
 from services.organizer.loose import LooseFiles
+from services.organizer.names import stray_name
 from services.organizer.nowhere import Nowhere
 
 # A receiver announces at once: what is older than this has lost its message.

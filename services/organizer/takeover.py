@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dicom_router.archive import Archive, DiskTrouble, ReceiptId, folder_name, person_name
+from dicom_router.archive import Archive, DiskTrouble, ReceiptId
 from dicom_router.database import Database, Session
 from dicom_router.errors import Unavailable, Unprocessable
 from dicom_router.history import moment, stamp
@@ -28,6 +28,7 @@ from dicom_router.said import Said, said
 from services.organizer import queries
 from services.organizer.header import MOST_CHARACTERS, Header, read_header
 from services.organizer.identity import check_identity
+from services.organizer.names import folder_name, person_name
 
 MILESTONE = "takeover"
 ASSOCIATION_ID = "takeover"

@@ -4,14 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dicom_router.archive import (
-    ReceiptId,
-    file_name,
-    folder_name,
-    name_part,
-    person_name,
-    stray_name,
-)
+from dicom_router.archive import ReceiptId
+from services.organizer.names import file_name, folder_name, name_part, person_name, stray_name
 
 CREATED = datetime(2026, 1, 22, 14, 15, 30, tzinfo=UTC)
 

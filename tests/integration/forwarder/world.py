@@ -13,9 +13,10 @@ from time import monotonic
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
-from dicom_router.archive import Archive, ReceiptId, file_name
+from dicom_router.archive import Archive, ReceiptId
 from dicom_router.bus import Binding, Bus, Consumer, Queue, QueueDepth
 from dicom_router.bus.memory import MemoryBus
+from dicom_router.data_folder import establish
 from dicom_router.database import Database
 from dicom_router.dimse import RequestorTimeouts
 from dicom_router.events import (
@@ -43,6 +44,7 @@ from dicom_router.part10 import FileMeta, encode_file_meta
 from dicom_router.queues import delivery_queue
 from dicom_router.settings import Settings
 from services.forwarder.__main__ import Forwarder, Pace, build
+from services.organizer.names import file_name
 from tests.support.instances import CT_IMAGE_STORAGE, data_set
 from tests.support.pacs import Pacs
 
@@ -99,11 +101,10 @@ class World:
 
     def __init__(self, root: Path, database_url: str, bus: Bus | None = None) -> None:
         self.archive = Archive(root / "data")
-        self.archive.prepare()
-        self.archive.ensure_id()
         self.database = Database(database_url)
         self.bus: Bus = bus or MemoryBus()
         self.clock = Clock()
+        establish(self.archive, self.database, self.clock)
         self.settings = Settings(data_dir=root / "data", ae_title="ROUTER")
         self.events: list[Payload] = []
         self.messages: list[Message] = []
