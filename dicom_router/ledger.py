@@ -31,6 +31,10 @@ from dicom_router.said import packed
 # study's row before each image, unless it has looked so shortly before.
 SEEN_WITHIN_SECONDS = 0.05
 
+# The kind of attention of a study that is not in the data folder that a person adopted, and its
+# entry in the timeline.
+FILES_MISSING = "files-missing"
+
 
 def lock_study(session: Session, study_uid: str) -> Study | None:
     """The study, its row locked until the transaction ends; None if there is none."""

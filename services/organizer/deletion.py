@@ -105,11 +105,12 @@ def own_files(session: Session, archive: Archive, study: Study) -> list[str]:
 
     An older database lacks what came after it: it is taken in again once `folders` finds it.
     """
-    rows = queries.receipts_on_disk(session, study.study_uid)
+    rows = queries.organized_receipts(session, study.study_uid)
     return [
         row.file_name
         for row in rows
-        if row.file_name
+        if row.on_disk
+        and row.file_name
         and not _holds_newer(archive, archive.study_file(study.folder, row.file_name), row)
     ]
 

@@ -4,14 +4,14 @@ Both come of a database that went back to an older backup, or of a hand in the d
 folders at a time, so that it costs the same at every moment, whatever there is on disk.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from dicom_router.archive import Archive, ReceiptId
 from dicom_router.database import Database, Session
 from dicom_router.errors import Unavailable
-from dicom_router.ledger import call_attention, lock_study, note
+from dicom_router.ledger import FILES_MISSING, call_attention, lock_study, note
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, Study, StudyState
 from dicom_router.said import Said, images, said
@@ -83,12 +83,14 @@ class Folders:
         files = self._archive.study_files(folder)
         with self._database.read() as session:
             study = queries.study_of_folder(session, folder)
-            rows = queries.receipts_on_disk(session, study.study_uid) if study else []
-        known = {row.file_name: row for row in rows}
+            rows = queries.organized_receipts(session, study.study_uid) if study else []
+        known = {row.file_name: row for row in rows if row.on_disk}
+        given_up = {row.file_name for row in rows if not row.on_disk}
         strange = [name for name, at in files.items() if not _is_of(known.get(name), at)]
         if strange:
             self._sort(folder, study, strange)
-        if study and not study.deleted and (known.keys() - files.keys() or _was_missing(study)):
+        differs = known.keys() - files.keys() or given_up & files.keys()
+        if study and not study.deleted and (differs or _was_missing(study)):
             self._compare(study.study_uid)
 
     # -- files with no row ---------------------------------------------------------------------
@@ -147,18 +149,38 @@ class Folders:
         now = self._clock()
         with self._database.write() as session:
             study = lock_study(session, study_uid)
-            if study is None or study.deleted or not study.on_disk:
+            if study is None or study.deleted:
                 return
             files = self._archive.study_files(study.folder)
             self._archive.require()
-            rows = queries.receipts_on_disk(session, study_uid)
-            gone = [row for row in rows if row.file_name not in files]
+            rows = queries.organized_receipts(session, study_uid)
+            self._take_back(session, study, [row for row in rows if not row.on_disk], now)
+            here = [row for row in rows if row.on_disk]
+            gone = [row for row in here if row.file_name not in files]
             if not gone:
-                _found_again(session, study, now)
+                missed = {MISSING} if len(here) < len(rows) else {MISSING, FILES_MISSING}
+                _found_again(session, study, missed, now)
             elif study.state == StudyState.SENT:
-                _gone_after_sending(session, study, gone, len(rows), now)
+                _gone_after_sending(session, study, gone, len(here), now)
             else:
                 _missing(session, study, gone, now)
+
+    def _take_back(
+        self, session: Session, study: Study, given_up: Sequence[Receipt], now: datetime
+    ) -> None:
+        """Know of files again that were given up: their disk was away, and another was adopted."""
+        back = [row for row in given_up if self._holds(study, row)]
+        for row in back:
+            row.on_disk = True
+        if back:
+            study.on_disk, study.projected, study.history_month = True, False, None
+            text = said("In the study's folder again: {images}", images=_images(back))
+            note(session, study.study_uid, now, _FOUND, text, images=len(back))
+
+    def _holds(self, study: Study, row: Receipt) -> bool:
+        """Whether the bytes of a receipt lie where its row says."""
+        path = self._archive.study_file(study.folder, row.file_name or "")
+        return self._archive.receipt_in(path) == row.receipt_id
 
 
 def _is_of(row: Receipt | None, written_at: float) -> bool:
@@ -172,10 +194,11 @@ def _was_missing(study: Study) -> bool:
     return any(each["kind"] == MISSING for each in study.attention)
 
 
-def _found_again(session: Session, study: Study, now: datetime) -> None:
-    if _was_missing(study):
-        study.attention = [each for each in study.attention if each["kind"] != MISSING]
-        study.needs_attention = bool(study.attention)
+def _found_again(session: Session, study: Study, missed: Collection[str], now: datetime) -> None:
+    """Nothing is missing any more of what a person was to look at for one of these kinds."""
+    left = [each for each in study.attention if each["kind"] not in missed]
+    if len(left) < len(study.attention):
+        study.attention, study.needs_attention = left, bool(left)
         note(session, study.study_uid, now, _FOUND, said("The missing images are there again"))
 
 

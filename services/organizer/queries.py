@@ -588,14 +588,12 @@ def study_of_folder(session: Session, folder: str) -> Study | None:
     return session.scalar(select(Study).where(Study.folder == folder))
 
 
-def receipts_on_disk(session: Session, study_uid: str) -> list[Receipt]:
-    """The receipts whose files are in a study's folder, as far as the rows know."""
+def organized_receipts(session: Session, study_uid: str) -> list[Receipt]:
+    """The receipts that are a study's instances; `on_disk` says whose files are in its folder."""
     return list(
         session.scalars(
             select(Receipt).where(
-                Receipt.study_uid == study_uid,
-                Receipt.state == ReceiptState.ORGANIZED,
-                Receipt.on_disk,
+                Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ORGANIZED
             )
         )
     )

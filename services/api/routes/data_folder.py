@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from dicom_router.data_folder import learn
-from dicom_router.ledger import call_attention, note, refresh_state
+from dicom_router.ledger import FILES_MISSING, call_attention, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
 from dicom_router.said import said
@@ -20,7 +20,6 @@ from services.api.schemas import (
 )
 
 MOST_LISTED = 500
-FILES_MISSING = "files-missing"
 
 router = APIRouter(prefix="/data-folder", tags=["data-folder"])
 

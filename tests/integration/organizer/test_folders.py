@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from pydicom.uid import generate_uid
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
 from dicom_router.archive import DiskTrouble
+from dicom_router.ledger import FILES_MISSING, call_attention, lock_study
 from dicom_router.models import Receipt, ReceiptState, Series, Study, StudyState, TimelineEntry
 from services.organizer import folders
 from tests.integration.organizer.conftest import Bench
@@ -141,6 +142,46 @@ def test_a_missing_file_is_told_once_and_taken_back_when_it_is_there_again(bench
     path.rename(aside)
     next_round(bench)
     assert bench.study(study).needs_attention
+
+
+def test_files_that_were_given_up_are_known_again_once_their_disk_is_back(bench: Bench) -> None:
+    study, uids = generate_uid(), [generate_uid() for _ in range(2)]
+    receipts = organized(bench, study, *uids)
+    completed(bench, study)
+    bench.mark_sent(study)
+    with bench.database.write() as session:
+        row = lock_study(session, study)
+        assert row is not None
+        row.on_disk = False
+        call_attention(row, FILES_MISSING, "another folder was adopted", bench.clock())
+        session.execute(update(Receipt).values(on_disk=False))
+    folder = bench.study(study).folder
+    bench.archive.study_file(folder, f"CT.{uids[1]}.dcm").rename(bench.archive.root / "aside")
+    bench.sweep.folders.run()
+    on_disk = {key: each.on_disk for key, each in bench.receipts().items()}
+    assert on_disk == {receipts[0]: True, receipts[1]: False}
+    assert bench.study(study).on_disk
+    assert bench.study(study).needs_attention
+    (bench.archive.root / "aside").rename(bench.archive.study_file(folder, f"CT.{uids[1]}.dcm"))
+    next_round(bench)
+    assert all(each.on_disk for each in bench.receipts().values())
+    assert not bench.study(study).needs_attention
+    assert len(notes(bench, study, "found")) == 3
+
+
+def test_other_bytes_under_the_name_of_a_file_that_was_given_up_are_not_taken_for_it(
+    bench: Bench,
+) -> None:
+    study, uid = generate_uid(), generate_uid()
+    organized(bench, study, uid)
+    path = bench.archive.study_file(bench.study(study).folder, f"CT.{uid}.dcm")
+    path.write_bytes(b"something else")
+    with bench.database.write() as session:
+        session.execute(update(Receipt).values(on_disk=False))
+        session.execute(update(Study).values(on_disk=False))
+    bench.sweep.folders.run()
+    assert not any(each.on_disk for each in bench.receipts().values())
+    assert not bench.study(study).on_disk
 
 
 def test_an_image_that_is_nowhere_calls_for_attention_after_an_hour_and_heals(
