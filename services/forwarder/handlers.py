@@ -39,7 +39,8 @@ class Handlers:
         self._destinations, self._sweep, self._resending = destinations, sweep, resending
 
     def on_study_complete(self, messages: Sequence[Message]) -> None:
-        """Make the deliveries that the studies owe."""
+        """Make the deliveries that the studies owe, also those to a destination that is new."""
+        self._destinations.reload()  # or there would be no queue yet for its first wake-up
         for study_uid in sorted({expect(each, StudyComplete).study_uid for each in messages}):
             self._owing.route(study_uid)
 

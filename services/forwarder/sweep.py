@@ -38,6 +38,7 @@ class Sweep:
 
     def run(self) -> None:
         """Route what is not routed, end what has nowhere to go, wake the workers."""
+        self._destinations.reload()  # what is routed to a new one has a queue to wait in
         self._route()
         self._end_orphans()
         self._destinations.wake()

@@ -40,6 +40,15 @@ def test_what_waits_is_seen_in_its_queue(world: World, pacs: Pacs) -> None:
     eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
 
 
+def test_what_waits_for_a_destination_that_is_new_is_seen_as_well(
+    world: World, pacs: Pacs
+) -> None:
+    world.start()
+    world.insert_destination(pacs, paused=True)
+    world.add_study(2)
+    eventually(lambda: world.depths() == {".retry.30s": 1}, "the message to wait")
+
+
 def test_queues_go_with_their_destination(world: World, pacs: Pacs) -> None:
     world.start()
     world.add_destination(pacs)

@@ -164,6 +164,11 @@ class World:
     # -- destinations --------------------------------------------------------------------------
 
     def add_destination(self, pacs: Pacs, name: str = "pacs", **values: object) -> None:
+        self.insert_destination(pacs, name, **values)
+        self.tell(DestinationChanged(destination=name))
+
+    def insert_destination(self, pacs: Pacs, name: str = "pacs", **values: object) -> None:
+        """Add one that no forwarder has been told of yet."""
         row = {
             "name": name,
             "host": "127.0.0.1",
@@ -175,7 +180,6 @@ class World:
         } | values
         with self.database.write() as session:
             session.add(Destination(**row))
-        self.tell(DestinationChanged(destination=name))
 
     def change_destination(self, name: str = "pacs", **values: object) -> None:
         with self.database.write() as session:
