@@ -10,6 +10,7 @@ import pytest
 
 from dicom_router.said import said
 from services.api.checks.firewall import Firewall, Rules, Tool, of_iptables, of_nft
+from tests.conftest import skip_or_fail
 
 OPEN = """*filter
 :INPUT ACCEPT [0:0]
@@ -132,7 +133,7 @@ def test_rules_that_cannot_be_read_are_not_taken_for_a_closed_port() -> None:
 def test_a_real_firewall_is_read() -> None:
     own_network = subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True)
     if own_network.returncode or not shutil.which("iptables-save"):
-        pytest.skip("needs iptables, and that a user may have a network of their own")
+        skip_or_fail("needs iptables, and that a user may have a network of their own")
     commands = (
         "iptables -P INPUT DROP",
         "iptables -A INPUT -p tcp -m multiport --dports 104,4100 -j ACCEPT",
