@@ -64,6 +64,7 @@ def service(
         module: what to run; `services.<name>` when missing.
     """
     log = folder / f"{name}.log"
+    log.unlink(missing_ok=True)  # of an earlier process
     given = {
         name: text
         for name, text in os.environ.items()
