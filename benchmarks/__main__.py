@@ -8,12 +8,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import receive, send, studies
+from benchmarks import pipeline, receive, send, studies
 from benchmarks.arrivals import Lost
 from benchmarks.bars import Bar, report
 from infra.private_services import ServiceFailed, ServiceMissing
 
-BENCHMARKS = {"receive": receive, "send": send, "studies": studies}
+BENCHMARKS = {"receive": receive, "send": send, "pipeline": pipeline, "studies": studies}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,10 +6,8 @@ that never flush, and for the durable one that the router is.
 
 import argparse
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -19,14 +17,9 @@ from benchmarks.bars import Bar
 from benchmarks.images import Images, make_images
 from benchmarks.peers import Server
 from benchmarks.rounds import Figures, print_figures, take_turns
-from benchmarks.services import service
-from dicom_router.archive import SPOOL
+from benchmarks.router import WORKERS, Place, receiver, servers
 from dicom_router.bus.rabbitmq import RabbitBus
-from dicom_router.database import Database
-from dicom_router.migrations import migrate
 from dicom_router.queues import INTAKE
-from infra.ports import LOOPBACK, free_port
-from infra.private_services import PrivatePostgres, PrivateRabbitMQ
 
 _IMAGES = 1000
 _ROUNDS = 3
@@ -36,15 +29,6 @@ ORTHANC = "Orthanc"
 PYNETDICOM = "pynetdicom"
 UNFLUSHED = "ours, flushing off"
 DURABLE = "ours, durable"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where to measure: a folder of one's own, and the router's broker and migrated database."""
-
-    folder: Path
-    amqp_url: str
-    database_url: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,21 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> list[Bar]:
     """Measure with servers of its own."""
-    with place() as here:
-        return measure(here, asked.images, asked.rounds, only=asked.only)
-
-
-@contextmanager
-def place() -> Iterator[Place]:
-    """A folder, a RabbitMQ and a PostgreSQL with the router's schema, gone afterwards."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        folder.chmod(0o755)  # PostgreSQL has another user
-        broker = stack.enter_context(PrivateRabbitMQ(folder / "rabbitmq"))
-        server = stack.enter_context(PrivatePostgres(folder / "postgres"))
-        with closing(Database(server.url)) as database:
-            migrate(database)
-        yield Place(folder, broker.amqp_url, server.url)
+    with servers() as own:
+        return measure(own.place(), asked.images, asked.rounds, only=asked.only)
 
 
 def measure(
@@ -96,13 +67,13 @@ def _keep_announcements(amqp_url: str) -> None:
 def _measure(
     here: Place, images: Images, associations: int, rounds: int, only: str, orthanc: bool
 ) -> dict[str, Figures]:
-    workers = min(associations, 2)
+    workers = min(associations, WORKERS)
     contestants: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {
         STORESCP: peers.storescp,
         ORTHANC: peers.orthanc,
         PYNETDICOM: peers.stock_receiver,
-        UNFLUSHED: partial(_receiver, here, workers=workers, flushing=False),
-        DURABLE: partial(_receiver, here, workers=workers, flushing=True),
+        UNFLUSHED: lambda _: receiver(here, workers=workers, flushing=False),
+        DURABLE: lambda _: receiver(here, workers=workers),
     }
     if not orthanc:
         del contestants[ORTHANC]
@@ -130,26 +101,11 @@ def _receive(
         with start(folder) as server:
             took = peers.dcmsend(images.folders(associations), server.port)
         require_all(images.all, server.folder)
+        for spool in server.folder.iterdir():  # our receiver's is elsewhere, and stays
+            shutil.rmtree(spool) if spool.is_dir() else spool.unlink()
     finally:
         shutil.rmtree(folder)
     return len(images.all) / took
-
-
-@contextmanager
-def _receiver(here: Place, _folder: Path, *, workers: int, flushing: bool) -> Iterator[Server]:
-    """The receiver in the production shape, on the one data folder that its database knows."""
-    port, data = free_port(), here.folder / "data"
-    settings: Mapping[str, object] = {
-        "ROUTER_DATA_DIR": data,
-        "ROUTER_DATABASE_URL": here.database_url,
-        "ROUTER_AMQP_URL": here.amqp_url,
-        "ROUTER_DICOM_HOST": LOOPBACK,
-        "ROUTER_DICOM_PORTS": port,
-        "ROUTER_DICOM_WORKERS": workers,
-    }
-    module = "services.receiver" if flushing else "benchmarks.unflushed"
-    with service("receiver", here.folder, settings, module=module) as process:
-        yield Server(port, data / SPOOL, process)
 
 
 def _bars(by_one: Mapping[str, Figures], by_four: Mapping[str, Figures]) -> Iterator[Bar]:

@@ -77,7 +77,8 @@ def service(
         output=log,
     )
     try:
-        _wait_until_started(name, process, log, int(str(settings.get(_WORKERS, 1))))
+        processes = int(str(settings.get(_WORKERS, 1))) if name == "receiver" else 1
+        _wait_until_started(name, process, log, processes)
         yield process
     finally:
         end([process], signal.SIGTERM, time.monotonic() + _STOP_SECONDS)
