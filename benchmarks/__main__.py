@@ -8,10 +8,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import studies
+from benchmarks import pipeline, receive, send, studies
+from benchmarks.arrivals import Lost
+from benchmarks.bars import Bar, report
 from infra.private_services import ServiceFailed, ServiceMissing
 
-BENCHMARKS = {"studies": studies}
+BENCHMARKS = {"receive": receive, "send": send, "pipeline": pipeline, "studies": studies}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,12 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = [
         parser.parse_args(one) for one in ([given] if given else [[each] for each in BENCHMARKS])
     ]
+    bars: list[Bar] = []
     try:
-        codes: list[int] = [BENCHMARKS[each.benchmark].run(each) for each in runs]
-    except (ServiceMissing, ServiceFailed) as error:
+        for each in runs:
+            bars += BENCHMARKS[each.benchmark].run(each)
+    except (ServiceMissing, ServiceFailed, Lost) as error:
         print(error, file=sys.stderr)
+        report(bars)
         return 1
-    return max(codes)
+    return report(bars)
 
 
 if __name__ == "__main__":

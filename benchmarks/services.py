@@ -6,17 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 from infra.ports import LOOPBACK, free_port
 from infra.private_services import ServiceFailed
-from infra.processes import end, spawn
+from infra.processes import POLL_SECONDS, end, spawn
 
 _START_SECONDS = 120
 _STOP_SECONDS = 10
+_STARTED = b'"service.started"'  # each process of a service logs it once it works
+_WORKERS = "ROUTER_DICOM_WORKERS"
 
 
 class Client:
@@ -50,41 +52,60 @@ class Client:
 
 
 @contextmanager
-def api(folder: Path, amqp_url: str, database_url: str) -> Iterator[Client]:
-    """An api process on this broker and database."""
-    port, token = free_port(), secrets.token_urlsafe(24)
-    log = folder / "api.log"
-    given = {name: text for name, text in os.environ.items() if not name.startswith("ROUTER_")}
+def service(
+    name: str, folder: Path, settings: Mapping[str, object], *, module: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """One process of a service that says it has started; its log is in `folder`.
+
+    Args:
+        name: of the service, or of this process of it.
+        folder: where its log goes.
+        settings: environment variables, in place of all of the router's that are set here.
+        module: what to run; `services.<name>` when missing.
+    """
+    log = folder / f"{name}.log"
+    log.unlink(missing_ok=True)  # of an earlier process
+    given = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("ROUTER_", "TARGET_"))
+    }
     process = spawn(
-        [sys.executable, "-m", "services.api"],
-        environment=given
-        | {
-            "ROUTER_DATA_DIR": str(folder / "data"),
-            "ROUTER_DATABASE_URL": database_url,
-            "ROUTER_AMQP_URL": amqp_url,
-            "ROUTER_HTTP_PORT": str(port),
-            "ROUTER_API_TOKEN": token,
-        },
+        [sys.executable, "-m", module or f"services.{name}"],
+        environment=given | {variable: str(value) for variable, value in settings.items()},
         when_parent_dies=signal.SIGTERM,
         output=log,
     )
     try:
-        _wait_until_ready(process, port, log)
-        with closing(Client(port, token)) as client:
-            yield client
+        processes = int(str(settings.get(_WORKERS, 1))) if name == "receiver" else 1
+        _wait_until_started(name, process, log, processes)
+        yield process
     finally:
         end([process], signal.SIGTERM, time.monotonic() + _STOP_SECONDS)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+@contextmanager
+def api(folder: Path, amqp_url: str, database_url: str) -> Iterator[Client]:
+    """An api process on this broker and database."""
+    port, token = free_port(), secrets.token_urlsafe(24)
+    settings = {
+        "ROUTER_DATA_DIR": folder / "data",
+        "ROUTER_DATABASE_URL": database_url,
+        "ROUTER_AMQP_URL": amqp_url,
+        "ROUTER_HTTP_PORT": port,
+        "ROUTER_API_TOKEN": token,
+    }
+    with service("api", folder, settings), closing(Client(port, token)) as client:
+        yield client
+
+
+def _wait_until_started(
+    name: str, process: subprocess.Popen[bytes], log: Path, workers: int
+) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with closing(HTTPConnection(LOOPBACK, port, timeout=5)) as connection:
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == 200:
-                    return
-        except OSError:
-            time.sleep(0.1)  # a process of its own that starts: nothing to wait on but its port
+        if log.read_bytes().count(_STARTED) >= workers:
+            return
+        time.sleep(POLL_SECONDS)
     last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-10:])
-    raise ServiceFailed(f"The api did not start in {_START_SECONDS} s:\n{last}")
+    raise ServiceFailed(f"The {name} did not start in {_START_SECONDS} s:\n{last}")
