@@ -115,7 +115,7 @@ def study(session: Session, study_uid: str) -> Study | None:
 def patient_names(session: Session, study_uids: Collection[str]) -> dict[str, str]:
     """The patients' names of these studies."""
     rows = select(Study.study_uid, Study.patient_name).where(Study.study_uid.in_(study_uids))
-    return {uid: name for uid, name in session.execute(rows)}
+    return {row.study_uid: row.patient_name for row in session.execute(rows)}
 
 
 def ids_of(session: Session, study_uid: str) -> set[str]:

@@ -108,7 +108,7 @@ function NeedsSomebody() {
   if (!figures) return null;
   const failed = figures.studies.failed ?? 0;
   return (
-    <>
+    <span class="alerts">
       {figures.needs_attention > 0 && (
         <Link href="/studies?attention=1" class="alert">
           <Badge tone="warning">{t.overview.attentionOf(figures.needs_attention)}</Badge>
@@ -119,7 +119,7 @@ function NeedsSomebody() {
           <Badge tone="danger">{t.overview.failedOf(failed)}</Badge>
         </Link>
       )}
-    </>
+    </span>
   );
 }
 

@@ -83,13 +83,15 @@ function Trail() {
                     <small class="quiet">{each.address}</small>
                   </td>
                   <td>
-                    {a.actions[each.action as keyof typeof a.actions] ?? each.action}
+                    {each.detail.dry_run
+                      ? a.counted
+                      : (a.actions[each.action as keyof typeof a.actions] ?? each.action)}
                     {each.count > 1 && ` × ${each.count}`}
                   </td>
                   <td class="text">
                     {each.study_uid ? (
                       <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
-                        {t.queues.study}
+                        {t.queues.studyOf(each.study_uid)}
                       </Link>
                     ) : (
                       each.about

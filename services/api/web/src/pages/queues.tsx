@@ -8,8 +8,9 @@ import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Badge, Heading, Loaded, Scrolled } from "../ui/basics";
 import { say } from "../ui/toast";
-import { DELIVERY_TONES, reasonText } from "../words";
+import { capital, DELIVERY_TONES, reasonText } from "../words";
 import { Depths } from "./depths";
+import { spokenName } from "./studies";
 import { DeliveryActions } from "./study";
 
 export function Queues() {
@@ -99,7 +100,7 @@ function FailedDeliveries() {
                   <tr key={each.id}>
                     <td>
                       <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
-                        {t.queues.study}
+                        {spokenName(each.patient_name)}
                       </Link>
                     </td>
                     <td>{each.destination}</td>
@@ -112,7 +113,7 @@ function FailedDeliveries() {
                       {each.sent} / {each.total}
                     </td>
                     <td class="text">
-                      {each.reason && reasonText(each.reason, t)}
+                      {each.reason && capital(reasonText(each.reason, t))}
                       <small class="quiet">{each.reason?.text}</small>
                     </td>
                     <td class="nowrap">
@@ -145,9 +146,9 @@ function QueueRow(props: { queue: QueueStatus; isOpen: boolean; toggle: () => vo
         {queue.name}
         {queue.ready > 0 && <small class="quiet">{queue.grows_when}</small>}
       </td>
-      <td class="number">{format.number(queue.ready)}</td>
-      <td class="number">{format.number(retried)}</td>
-      <td class="number">
+      <td class={numberClass(queue.ready)}>{format.number(queue.ready)}</td>
+      <td class={numberClass(retried)}>{format.number(retried)}</td>
+      <td class={numberClass(queue.dead_letters)}>
         {queue.dead_letters > 0 ? (
           <Badge tone="danger">{format.number(queue.dead_letters)}</Badge>
         ) : (
@@ -167,6 +168,11 @@ function QueueRow(props: { queue: QueueStatus; isOpen: boolean; toggle: () => vo
       </td>
     </tr>
   );
+}
+
+/** On a phone what is zero is left out. */
+function numberClass(count: number): string {
+  return count ? "number" : "number zero";
 }
 
 function Replay(props: { queue: string; message?: string }) {
@@ -234,7 +240,9 @@ function DeadLetters(props: { queue: string }) {
                   <td class="number">{each.attempt}</td>
                   <td>
                     {each.study_uid && (
-                      <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>{q.study}</Link>
+                      <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
+                        {q.studyOf(each.study_uid)}
+                      </Link>
                     )}
                   </td>
                   <td>
