@@ -478,6 +478,7 @@ PORTUGUESE = {
     "These name destinations that are disabled or not there: {routes}": (
         "Estas citam destinos desativados ou inexistentes: {routes}"
     ),
+    "1 is followed": "1 em uso",
     "{count} are followed": "{count} em uso",
     "None: studies go to every enabled destination": (
         "Nenhuma: os estudos vão para todos os destinos ativados"

@@ -26,6 +26,8 @@ def routes(context: Context) -> list[Check]:
         return [warn(name, title, detail, fix)]
     if not known:
         return [well(name, title, said("None: studies go to every enabled destination"))]
+    if len(known) == 1:
+        return [well(name, title, said("1 is followed"))]
     return [well(name, title, said("{count} are followed", count=len(known)))]
 
 

@@ -128,7 +128,7 @@ export const en = {
   },
   studies: {
     search: "Search",
-    searchHint: "Name, ID, accession number, description",
+    searchHint: "Name, ID, accession, description",
     state: "State",
     modality: "Modality",
     from: "Received from",
@@ -274,7 +274,7 @@ export const en = {
   },
   diagnostics: { ok: "ok", warn: "look", fail: "wrong", fix: "What to do", guide: "Guide" },
   echo: {
-    title: "Echo to anybody",
+    title: "Echo to any address",
     button: "Echo",
     ok: (ms: string) => `It answers, in ${ms} ms.`,
     failed: (stage: string) => `No answer: it failed at ${stage}.`,

@@ -3,10 +3,10 @@ import { useQueryClient } from "@tanstack/preact-query";
 import { useEffect } from "preact/hooks";
 import { Link, useSearchParams } from "wouter-preact";
 import { client, type LogEntry, result } from "../api/client";
-import { useAsked } from "../api/queries";
+import { usePages } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Badge, Heading, Loaded } from "../ui/basics";
+import { Badge, Heading, Loaded, More } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
 import { lineText, plainText, type Tone } from "../words";
 
@@ -29,8 +29,8 @@ export function Logs() {
   const level = LEVELS.find((each) => each === given("level"));
   const wanted = { level, service: given("service"), q: given("q"), study: given("study") };
   const key = JSON.stringify(wanted);
-  const lines = useAsked(["logs", key], () =>
-    result(client.GET("/api/v1/logs", { params: { query: { ...wanted, limit: 200 } } })),
+  const lines = usePages(["logs", key], (page) =>
+    result(client.GET("/api/v1/logs", { params: { query: { ...wanted, ...page } } })),
   );
   useNewLines(search);
 
@@ -73,15 +73,16 @@ export function Logs() {
         <Text label={t.study.uid} value={wanted.study} onChange={(value) => put("study", value)} />
       </search>
       <Loaded of={lines}>
-        {lines.data?.items.length ? (
+        {lines.items.length ? (
           <ol class="log" aria-label={t.pages.logs}>
-            {lines.data.items.map((each) => (
+            {lines.items.map((each) => (
               <Line key={each.id} entry={each} />
             ))}
           </ol>
         ) : (
           <p>{l.none}</p>
         )}
+        <More of={lines} />
       </Loaded>
     </>
   );

@@ -6,7 +6,7 @@ import { client, type QueueStatus, result } from "../api/client";
 import { useAsked, useFailedDeliveries, useQueues } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Action, Badge, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Action, Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { say } from "../ui/toast";
 import { capital, DELIVERY_TONES, reasonText } from "../words";
 import { Depths } from "./depths";
@@ -70,7 +70,7 @@ function FailedDeliveries() {
   const t = useText();
   const format = useFormat();
   const found = useFailedDeliveries();
-  const shown = (found.data?.items ?? []).filter((each) => !each.replaced_by);
+  const shown = found.items.filter((each) => !each.replaced_by);
   return (
     <section>
       <h2>{t.queues.failed}</h2>
@@ -130,6 +130,7 @@ function FailedDeliveries() {
             </table>
           </Scrolled>
         )}
+        <More of={found} />
       </Loaded>
     </section>
   );

@@ -47,7 +47,7 @@ export function Studies() {
   const [search] = useSearchParams();
   const filters = useMemo(() => filtersOf(search), [search]);
   const found = useStudies(filters);
-  const rows = useMemo(() => found.data?.pages.flatMap((page) => page.items) ?? [], [found.data]);
+  const rows = found.items;
   return (
     <div class="studies">
       <Heading title={t.pages.studies} />
@@ -330,7 +330,7 @@ function StudyRow(props: { study: Study; number: number; isCurrent: boolean }) {
   const owed = owedText(study);
   return (
     <tr aria-rowindex={props.number + 2} class={props.isCurrent ? "current" : ""}>
-      <td class="nowrap">{format.stamp(study.created_at)}</td>
+      <td class="at">{format.stamp(study.created_at)}</td>
       <td title={name}>
         {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />}{" "}
         <Link href={`/studies/${encodeURIComponent(study.study_uid)}`}>{name}</Link>
