@@ -527,10 +527,10 @@ PORTUGUESE = {
         "Nenhum destino definido, os estudos ficarão sem destino; a versão anterior enviava para "
         "192.168.10.16:4243 ZEROCLICK"
     ),
-    "set TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, or add one on the "
-    "dashboard's page of destinations": (
-        "defina TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, ou adicione um "
-        "na página de destinos do painel"
+    "add one on the dashboard's page of destinations, or set TARGET_HOST=192.168.10.16 "
+    "TARGET_PORT=4243 TARGET_AET=ZEROCLICK": (
+        "adicione um na página de destinos do painel, ou defina TARGET_HOST=192.168.10.16 "
+        "TARGET_PORT=4243 TARGET_AET=ZEROCLICK"
     ),
     "Not ready: {reasons}": "Não está pronto: {reasons}",
     # requests

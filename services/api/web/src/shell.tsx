@@ -79,6 +79,8 @@ export function Shell(props: { children: ComponentChildren }) {
         {props.children}
       </main>
       <wa-toast placement="bottom-end" />
+      {/* Loaded while the router answers, for the notice that it does not. */}
+      <wa-icon name="warning" hidden />
     </div>
   );
 }

@@ -64,7 +64,15 @@ export function Studies() {
             loadMore={() => found.isFetchingNextPage || void found.fetchNextPage()}
           />
         ) : (
-          <p>{Object.keys(filters).length ? t.studies.noneFits : t.studies.none}</p>
+          <p>
+            {Object.keys(filters).length ? (
+              t.studies.noneFits
+            ) : (
+              <>
+                {t.studies.none} <Link href="/start">{t.pages.start}</Link>
+              </>
+            )}
+          </p>
         )}
       </Loaded>
       <p role="status" class="quiet">
@@ -317,7 +325,8 @@ function StudyTable(props: { rows: Study[]; hasMore: boolean; loadMore: () => vo
 function Space(props: { height: number }) {
   return (
     <tr>
-      <td colSpan={8} style={{ height: `${props.height}px`, padding: 0 }} />
+      {/* Of one column: of more, a phone's table would get columns that it does not have. */}
+      <td style={{ height: `${props.height}px`, padding: 0 }} />
     </tr>
   );
 }
