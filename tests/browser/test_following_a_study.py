@@ -152,3 +152,17 @@ def test_a_log_line_is_read_as_it_is_written(page: Page, router: Router, tmp_pat
     expect(line.get_by_text("called_ae_title")).to_be_hidden()
     line.get_by_text("receiver · association.accepted").click()
     expect(line.get_by_text("called_ae_title")).to_be_visible()
+
+
+def test_log_lines_beyond_the_first_page_are_a_click_away(
+    page: Page, router: Router, tmp_path: Path
+) -> None:
+    _study, files = ct_series(tmp_path, 1)
+    for _ in range(101):
+        send(files, router.dicom_port, calling="OFTEN_CT")
+    page.goto("/logs?q=OFTEN_CT")
+    lines = page.get_by_role("list", name="Logs").get_by_role("listitem")
+    expect(lines).to_have_count(200)
+    page.get_by_role("button", name="Show more").click()
+    expect(lines).to_have_count(202)
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)

@@ -485,6 +485,7 @@ export const en = {
       loose: "put into the folder",
       stray: "stray",
     } as Record<string, string>,
+    superseded: "The image came again with other bytes; these are the older ones",
     from: "From",
     file: "File",
     retry: "Try again",

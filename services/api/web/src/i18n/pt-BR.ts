@@ -482,6 +482,7 @@ export const ptBR: Messages = {
       loose: "posto na pasta",
       stray: "avulso",
     },
+    superseded: "A imagem veio de novo com outros bytes; estes são os antigos",
     from: "De",
     file: "Arquivo",
     retry: "Tentar de novo",

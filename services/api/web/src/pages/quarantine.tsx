@@ -51,7 +51,9 @@ export function Quarantine() {
                     <td>
                       <Badge tone="warning">{q.kinds[each.kind] ?? each.kind}</Badge>
                     </td>
-                    <td class="text">{capital(each.reason)}</td>
+                    <td class="text">
+                      {each.kind === "superseded" ? q.superseded : capital(each.reason)}
+                    </td>
                     <td>
                       {each.calling_ae_title || "—"}
                       <small class="quiet">{each.peer_address}</small>
