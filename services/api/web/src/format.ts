@@ -99,7 +99,7 @@ export class Format {
       shown /= 1024;
       unit += 1;
     }
-    return `${this.number(shown)} ${UNITS[unit]}`;
+    return `${this.number(shown)}\u00a0${UNITS[unit]}`;
   }
 
   list(parts: string[]): string {

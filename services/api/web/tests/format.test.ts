@@ -40,6 +40,6 @@ test("a span is told in hours, days or years", () => {
 });
 
 test("sizes have the language's decimal mark", () => {
-  expect(saoPaulo.bytes(2373480)).toBe("2,3 MiB");
-  expect(saoPaulo.bytes(12)).toBe("12 B");
+  expect(saoPaulo.bytes(2373480)).toBe("2,3\u00a0MiB");
+  expect(saoPaulo.bytes(12)).toBe("12\u00a0B");
 });

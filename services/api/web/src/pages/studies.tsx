@@ -341,8 +341,9 @@ function StudyRow(props: { study: Study; number: number; isCurrent: boolean }) {
     <tr aria-rowindex={props.number + 2} class={props.isCurrent ? "current" : ""}>
       <td class="at">{format.stamp(study.created_at)}</td>
       <td title={name}>
-        {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />}{" "}
-        <Link href={`/studies/${encodeURIComponent(study.study_uid)}`}>{name}</Link>
+        <Link href={`/studies/${encodeURIComponent(study.study_uid)}`}>
+          {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />} {name}
+        </Link>
       </td>
       <td class="wide">{study.patient_id}</td>
       <td class="wide">{study.modalities.join(", ") || study.modality}</td>
