@@ -158,7 +158,9 @@ class LogPublisher(logging.Handler):
             for key, value in given.items()
             if fields.get(key) == value and (kept := packed(value))
         }
-        return self._made(self._service_of(record.name), str(given["level"]), event, fields, sentences)
+        return self._made(
+            self._service_of(record.name), str(given["level"]), event, fields, sentences
+        )
 
     def _made(
         self,
