@@ -178,6 +178,7 @@ export const en = {
     progress: "Images",
     when: "When",
     why: "Why",
+    againAt: (at: string) => `again at ${at}`,
     none: "Nothing is owed to any destination yet.",
     series: "Series",
     seriesNumber: "No.",

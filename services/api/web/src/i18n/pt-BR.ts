@@ -175,6 +175,7 @@ export const ptBR: Messages = {
     progress: "Imagens",
     when: "Quando",
     why: "Por quê",
+    againAt: (at) => `de novo às ${at}`,
     none: "Ainda não há nada a entregar.",
     series: "Séries",
     seriesNumber: "Nº",

@@ -118,7 +118,7 @@ function FailedDeliveries() {
                     </td>
                     <td class="nowrap">
                       {each.next_attempt_at
-                        ? `→ ${format.time(each.next_attempt_at)}`
+                        ? t.study.againAt(format.time(each.next_attempt_at))
                         : each.finished_at && format.time(each.finished_at)}
                     </td>
                     <td>

@@ -301,7 +301,7 @@ function DeliveryRow(props: { delivery: Delivery }) {
       </td>
       <td class="nowrap">
         {delivery.state === "retrying" && delivery.next_attempt_at
-          ? `→ ${format.time(delivery.next_attempt_at)}`
+          ? t.study.againAt(format.time(delivery.next_attempt_at))
           : delivery.finished_at && format.time(delivery.finished_at)}
       </td>
       <td>
@@ -376,7 +376,7 @@ function Thumbnail(props: { study: string; series: string }) {
 }
 
 /** From so many characters on a fact takes the room of two. */
-const LONG = 30;
+const LONG = 20;
 
 function Facts(props: { study: StudyShape }) {
   const t = useText();
