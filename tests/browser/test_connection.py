@@ -35,6 +35,6 @@ def test_the_overview_says_that_all_is_well_until_the_pacs_is_away(page: Page, p
     expect(page.get_by_text("All is well. There is nothing to do.")).to_be_visible()
     pacs.down()
     expect(page.get_by_text("1 thing to look at")).to_be_visible()
-    expect(page.get_by_text("Destination default", exact=True)).to_be_visible()
+    expect(page.locator("strong").filter(has_text="Destination default")).to_be_visible()
     pacs.up()
     expect(page.get_by_text("All is well. There is nothing to do.")).to_be_visible()
