@@ -391,6 +391,7 @@ class LogLine(Payload):
     level: Literal["debug", "info", "warning", "error", "critical"]
     event: str  # a name of `dicom_router.log.Log`
     fields: dict[str, Any]
+    said: dict[str, dict[str, Any]] = {}  # what fields that are sentences were made of
 
 
 COMMAND_TYPES: tuple[type[Payload], ...] = (

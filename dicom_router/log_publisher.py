@@ -22,6 +22,7 @@ from dicom_router.bus import Bus
 from dicom_router.events import LOGS_EXCHANGE, LogLine, message
 from dicom_router.log import Log
 from dicom_router.queues import LOGS
+from dicom_router.said import packed
 
 # Lines that wait for the broker: half a megabyte. What comes on top is counted and dropped.
 MOST_WAITING = 1_000
@@ -152,9 +153,23 @@ class LogPublisher(logging.Handler):
             if key not in _NOT_FIELDS and value is not None
         }
         fields |= _error(given.get("exc_info"))
-        return self._made(self._service_of(record.name), str(given["level"]), event, fields)
+        sentences = {
+            key: kept
+            for key, value in given.items()
+            if fields.get(key) == value and (kept := packed(value))
+        }
+        return self._made(
+            self._service_of(record.name), str(given["level"]), event, fields, sentences
+        )
 
-    def _made(self, service: str, level: str, event: str, fields: dict[str, Any]) -> LogLine:
+    def _made(
+        self,
+        service: str,
+        level: str,
+        event: str,
+        fields: dict[str, Any],
+        said: dict[str, dict[str, Any]] | None = None,
+    ) -> LogLine:
         return LogLine(
             service=service,
             host=self._host,
@@ -162,6 +177,7 @@ class LogPublisher(logging.Handler):
             level=cast(_Level, level),
             event=event,
             fields=fields,
+            said=said or {},
         )
 
     def _service_of(self, module: str) -> str:

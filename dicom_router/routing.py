@@ -65,7 +65,10 @@ class Decision:
             return said("there are no routes: every enabled destination")
         applying = [each.route.name for each in self.verdicts if each.applies]
         if not applying:
-            return said("none of the {count} routes applies", count=len(self.verdicts))
+            count = len(self.verdicts)
+            if count == 1:
+                return said("the only route does not apply")
+            return said("none of the {count} routes applies", count=count)
         names, to = ", ".join(applying), ", ".join(self.destinations) or said("nowhere")
         found = (
             said("route {name}: {destinations}", name=names, destinations=to)

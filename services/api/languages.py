@@ -4,7 +4,7 @@ Only what is said to people is translated, never a name, a kind or a state.
 """
 
 from contextvars import ContextVar
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -31,6 +31,11 @@ def in_words(text: str) -> str:
     """A sentence in the language of whoever made the request; English elsewhere."""
     if language.get() == ENGLISH or not isinstance(text, Said):
         return str.__str__(text)
+    return in_portuguese(text)
+
+
+def in_portuguese(text: Said) -> str:
+    """A sentence in Portuguese, whoever made the request."""
     return text.told(lambda template: PORTUGUESE.get(template, template), comma=True)
 
 
@@ -48,6 +53,16 @@ def _weight(text: str) -> float:
         return 0.0
 
 
+def _values_in_words(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: in_words(value) if isinstance(value, str) else value for name, value in values.items()
+    }
+
+
+# Values by name, of which some are sentences.
+WordsByName = Annotated[
+    dict[str, Any], PlainSerializer(_values_in_words, return_type=dict[str, Any])
+]
 Words = Annotated[
     Said,
     PlainValidator(as_said),

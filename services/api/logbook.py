@@ -16,6 +16,8 @@ from itertools import islice
 from typing import Any
 
 from dicom_router.events import LogLine, Message, expect
+from dicom_router.said import unpacked
+from services.api.languages import in_portuguese
 from services.api.schemas import LogEntry, LogLevel
 
 KEPT = 5_000  # lines, at half a kilobyte each
@@ -150,6 +152,7 @@ class Logbook:
             return list(islice(self._lines, max(0, number + 1 - oldest), None))
 
     def _kept(self, at: datetime, line: LogLine, now: datetime) -> Line:
+        sentences = {name: unpacked(line.fields[name], kept) for name, kept in line.said.items()}
         entry = LogEntry(
             id=f"{self.name}.{self._number}",
             time=at,
@@ -158,10 +161,11 @@ class Logbook:
             host=line.host,
             pid=line.pid,
             event=line.event,
-            fields=line.fields,
+            fields={**line.fields, **sentences},
         )
         said = " ".join(f"{key}={value}" for key, value in line.fields.items())
-        text = f"{line.service} {line.event} {said}".lower()
+        other = " ".join(map(in_portuguese, sentences.values()))
+        text = f"{line.service} {line.event} {said} {other}".lower()
         return Line(self._number, entry, text, frozenset(_texts(line.fields.values())), now)
 
 

@@ -126,6 +126,7 @@ PORTUGUESE = {
     "none is known": "nenhum conhecido",
     "{one} or {other}": "{one} ou {other}",
     "there are no routes: every enabled destination": "não há rotas: todos os destinos ativados",
+    "the only route does not apply": "a única rota não se aplica",
     "none of the {count} routes applies": "nenhuma das {count} rotas se aplica",
     "route {name}: {destinations}": "rota {name}: {destinations}",
     "routes {names}: {destinations}": "rotas {names}: {destinations}",
@@ -395,9 +396,10 @@ PORTUGUESE = {
         "Não houve resposta em 4 segundos, nem mesmo se o nome é conhecido"
     ),
     "It is disabled: nothing new is owed to it": "Está desativado: nada de novo lhe é devido",
-    "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting}": (
-        "Fora do ar desde {since:%d/%m/%Y %H:%M} UTC: {why}; {waiting}"
+    "Down since {since:%Y-%m-%d %H:%M}, {waiting}: {why}": (
+        "Fora do ar desde {since:%d/%m/%Y %H:%M}, {waiting}: {why}"
     ),
+    "nothing waits for it": "nada espera por ele",
     "1 delivery waits": "1 entrega espera",
     "{count} deliveries wait": "{count} entregas esperam",
     "It answers a C-ECHO now": "Agora ele responde a um C-ECHO",
@@ -454,19 +456,19 @@ PORTUGUESE = {
     "Data folder": "Pasta de dados",
     "It is the database's": "É a do banco de dados",
     "Mount the right disk at {path}: images are refused (A700) and nothing is deleted or given up "
-    "meanwhile. Only if that disk is gone for good: go on with the folder that is there, in the "
-    "dashboard or by POST /api/v1/data-folder/adopt": (
+    "meanwhile. Only if that disk is gone for good: go on with the folder that is there, on the "
+    "dashboard's page of the disk": (
         "Monte o disco certo em {path}: enquanto isso as imagens são recusadas (A700) e nada é "
         "excluído nem abandonado. Só se aquele disco se perdeu de vez: siga com a pasta que está "
-        "lá, no painel ou com POST /api/v1/data-folder/adopt"
+        "lá, na página do disco no painel"
     ),
     "{free:.1f} of {total:.1f} GiB are free": "{free:.1f} de {total:.1f} GiB estão livres",
     "Routes lead to destinations": "As rotas levam a destinos",
     "Enable the destination, or take it out of the route": "Ative o destino, ou tire-o da rota",
     "Studies that need attention": "Estudos que requerem atenção",
     "There are none": "Não há nenhum",
-    "Look at each: it says why (the list of studies shows them by that filter)": (
-        "Veja cada um: ele diz por quê (a lista de estudos os mostra com esse filtro)"
+    "Look at each: its own page says why, and what to do": (
+        "Veja cada um: a página dele diz por quê, e o que fazer"
     ),
     "images are refused (A700)": "imagens são recusadas (A700)",
     "Disk": "Disco",
@@ -476,6 +478,7 @@ PORTUGUESE = {
     "These name destinations that are disabled or not there: {routes}": (
         "Estas citam destinos desativados ou inexistentes: {routes}"
     ),
+    "1 is followed": "1 em uso",
     "{count} are followed": "{count} em uso",
     "None: studies go to every enabled destination": (
         "Nenhuma: os estudos vão para todos os destinos ativados"
@@ -485,8 +488,8 @@ PORTUGUESE = {
         "{count} estudos precisam que alguém os veja"
     ),
     "Dead letters": "Mensagens mortas",
-    "The page of queues (or GET /api/v1/queues/NAME/dlq) says why; mend that, then replay them": (
-        "A página das filas (ou GET /api/v1/queues/NOME/dlq) diz por quê; resolva isso e repita-as"
+    "The dashboard's page of queues says why; mend that, then replay them there": (
+        "A página de filas do painel diz por quê; resolva isso e repita-as ali"
     ),
     "full in {hours:.0f} hours at the rate of the last day": (
         "cheio em {hours:.0f} horas no ritmo do último dia"
@@ -496,8 +499,8 @@ PORTUGUESE = {
     ),
     "Certificates of DICOM over TLS": "Certificados do DICOM sobre TLS",
     "Certificate of HTTPS": "Certificado do HTTPS",
-    "{path} expired {end:%Y-%m-%d %H:%M} UTC": "{path} venceu em {end:%d/%m/%Y %H:%M} UTC",
-    "{path} is good until {end:%Y-%m-%d %H:%M} UTC": "{path} vale até {end:%d/%m/%Y %H:%M} UTC",
+    "{path} expired {end:%Y-%m-%d %H:%M}": "{path} venceu em {end:%d/%m/%Y %H:%M}",
+    "{path} is good until {end:%Y-%m-%d %H:%M}": "{path} vale até {end:%d/%m/%Y %H:%M}",
     "Put a new certificate in the place of {path}; {then}": (
         "Ponha um certificado novo no lugar de {path}; {then}"
     ),
@@ -524,10 +527,10 @@ PORTUGUESE = {
         "Nenhum destino definido, os estudos ficarão sem destino; a versão anterior enviava para "
         "192.168.10.16:4243 ZEROCLICK"
     ),
-    "set TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, or add one with POST "
-    "/api/v1/destinations": (
-        "defina TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, ou adicione um "
-        "na página de destinos (POST /api/v1/destinations)"
+    "add one on the dashboard's page of destinations, or set TARGET_HOST=192.168.10.16 "
+    "TARGET_PORT=4243 TARGET_AET=ZEROCLICK": (
+        "adicione um na página de destinos do painel, ou defina TARGET_HOST=192.168.10.16 "
+        "TARGET_PORT=4243 TARGET_AET=ZEROCLICK"
     ),
     "Not ready: {reasons}": "Não está pronto: {reasons}",
     # requests
@@ -745,8 +748,8 @@ PORTUGUESE = {
         "Recebidas, mas nem no spool nem na pasta do estudo: {images}. Devolva os arquivos, ou "
         "peça ao aparelho que envie o estudo de novo"
     ),
-    "Its files are not in the data folder that was adopted on {at} UTC": (
-        "Seus arquivos não estão na pasta de dados adotada em {at} UTC"
+    "Its files are not in the data folder that was adopted on {at}": (
+        "Seus arquivos não estão na pasta de dados adotada em {at}"
     ),
     "Removed from this disk: {images}": "Removidas deste disco: {images}",
     "Removed from this disk to make room, every destination has them: {images}": (

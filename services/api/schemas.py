@@ -16,11 +16,12 @@ from pydantic import (
 )
 
 from dicom_router.events import RefusalKind
+from dicom_router.log import Log
 from dicom_router.models import DeliveryState, StudyState
 from dicom_router.quarantine import Kind
 from dicom_router.said import restored
 from dicom_router.settings import Port
-from services.api.languages import Words
+from services.api.languages import Words, WordsByName
 
 _Item = TypeVar("_Item")
 
@@ -132,6 +133,12 @@ class Delivery(BaseModel):
         description="The later delivery that is owed all that this one was, or `deletion`: its "
         "study was deleted. It does not decide the study's state any more."
     )
+
+
+class ListedDelivery(Delivery):
+    """A delivery by itself, with whose study it is of."""
+
+    patient_name: str = Field(examples=["DOE_JOHN"])
 
 
 class Attention(_Told):
@@ -763,11 +770,12 @@ class LogEntry(BaseModel):
     )
     host: str
     pid: int
-    event: str = Field(
-        description="Its name; docs/operations.md has all of them.",
+    event: Log | str = Field(
+        description="Its name; docs/operations.md has all of them. Those of a later version's "
+        "services are told as well.",
         examples=["association.accepted"],
     )
-    fields: dict[str, Any] = Field(examples=[{"calling_ae_title": "CT_ROOM_1"}])
+    fields: WordsByName = Field(examples=[{"calling_ae_title": "CT_ROOM_1"}])
 
 
 class CheckStatus(StrEnum):

@@ -21,8 +21,8 @@ NO_DESTINATION = said(
     "192.168.10.16:4243 ZEROCLICK"
 )
 HOW_TO_SET_ONE = said(
-    "set TARGET_HOST=192.168.10.16 TARGET_PORT=4243 TARGET_AET=ZEROCLICK, or add one with "
-    "POST /api/v1/destinations"
+    "add one on the dashboard's page of destinations, or set TARGET_HOST=192.168.10.16 "
+    "TARGET_PORT=4243 TARGET_AET=ZEROCLICK"
 )
 
 log = get_logger()

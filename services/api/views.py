@@ -1,6 +1,6 @@
 """Rows as clients see them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,15 @@ def delivery(counted: CountedDelivery) -> schemas.Delivery:
     return schemas.Delivery.model_validate(
         {**_columns(schemas.Delivery, row), "sent": counted.sent, "total": counted.total}
     )
+
+
+def listed_delivery(
+    counted: CountedDelivery, patient_names: Mapping[str, str]
+) -> schemas.ListedDelivery:
+    """A delivery with its counts and the name of its study's patient."""
+    shown = delivery(counted)
+    name = patient_names.get(shown.study_uid, "")
+    return schemas.ListedDelivery(**dict(shown), patient_name=name)
 
 
 def series(row: Series, images: int) -> schemas.Series:

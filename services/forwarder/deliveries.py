@@ -285,7 +285,7 @@ class Deliveries:
             duration_seconds=seconds,
         )
         self._announce(held, event, modality=claim.modality)
-        log.info(Log.DELIVERY_ENDED, delivery=claim.delivery_id, images=tally.delivered)
+        log.info(Log.DELIVERY_ENDED, **claim.named, images=tally.delivered)
 
     def _try_later(self, held: _Held, later: TryLater, reason: DeliveryReason, detail: str) -> None:
         delivery = held.delivery
@@ -302,7 +302,7 @@ class Deliveries:
         )
         self._publish(held, wake)
         log.warning(
-            Log.DELIVERY_RETRYING, delivery=delivery.id, why=reason.text, attempt=later.attempt
+            Log.DELIVERY_RETRYING, **held.claim.named, why=reason.text, attempt=later.attempt
         )
 
     def _failed(self, held: _Held, reason: DeliveryReason, detail: str) -> None:
@@ -320,7 +320,7 @@ class Deliveries:
         )
         self._publish(held, letter)
         log.error(
-            Log.DELIVERY_FAILED, delivery=delivery.id, why=reason.text, images=held.tally.failed
+            Log.DELIVERY_FAILED, **held.claim.named, why=reason.text, images=held.tally.failed
         )
 
     def _tell_failure(

@@ -164,7 +164,7 @@ class Worker:
                 self._outages.came_up(self.name)
                 self._deliveries.started(claim)
 
-        log.info(Log.DELIVERY_STARTED, delivery=claim.delivery_id, images=len(claim.items))
+        log.info(Log.DELIVERY_STARTED, **claim.named, images=len(claim.items))
         peer, tls = self._peer(work.destination), self._security(work.destination)
         attempt = Attempt(self._sender, claim, peer, tls, on_answer)
         end = attempt.run()

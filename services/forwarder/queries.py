@@ -382,6 +382,15 @@ class Claim:
     total: int
     items: tuple[Item, ...]
 
+    @property
+    def named(self) -> dict[str, str]:
+        """As log lines name it."""
+        return {
+            "delivery": self.delivery_id,
+            "destination": self.destination,
+            "study_uid": self.study_uid,
+        }
+
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
     waits = among(Delivery.state, (DeliveryState.WAITING, DeliveryState.RETRYING))

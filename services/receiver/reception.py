@@ -278,7 +278,7 @@ class Reception:
             said=packed(why),
         )
         about = event.model_dump(exclude={"receiver", "at", "said"})
-        log.warning(Log.ASSOCIATION_REJECTED, **about)
+        log.warning(Log.ASSOCIATION_REJECTED, **about | {"why": why})
         self._publish(event, id_=f"{self.association_id}-rejected")
 
     def _publish(

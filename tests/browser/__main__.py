@@ -87,6 +87,7 @@ def _take(
     with sitting_at(browser, router.url, ADMIN, **look) as page:
         for name, address in addresses.items():
             page.goto(address)
+            expect(page.locator(".alert").first).to_be_visible()
             _settle(page)
             page.screenshot(path=f"{prefix}-{name}.png", full_page=True)
     return 1 + len(addresses)

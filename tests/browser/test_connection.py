@@ -1,9 +1,10 @@
-"""The router is away for a while: what is shown is shown as old, and comes back by itself."""
+"""The router or the PACS is away for a while: the page says so, and goes on by itself."""
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Arrive
+from tests.support.pacs import Pacs
 from tests.support.router import Router
 
 pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
@@ -27,3 +28,13 @@ def test_while_the_router_is_away_the_page_says_so_and_it_goes_on_by_itself(
     arrive("NOVO^RUI")
     expect(page.get_by_role("link", name="NOVO RUI")).to_be_visible()
     assert page.evaluate("window.isTheSameVisit")
+
+
+def test_the_overview_says_that_all_is_well_until_the_pacs_is_away(page: Page, pacs: Pacs) -> None:
+    page.goto("/")
+    expect(page.get_by_text("All is well. There is nothing to do.")).to_be_visible()
+    pacs.down()
+    expect(page.get_by_text("1 thing to look at")).to_be_visible()
+    expect(page.locator("strong").filter(has_text="Destination default")).to_be_visible()
+    pacs.up()
+    expect(page.get_by_text("All is well. There is nothing to do.")).to_be_visible()

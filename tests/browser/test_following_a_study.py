@@ -144,10 +144,25 @@ def test_a_study_is_sent_again(page: Page, router: Router, pacs: Pacs, arrive: A
 
 def test_a_log_line_is_read_as_it_is_written(page: Page, router: Router, tmp_path: Path) -> None:
     page.goto("/logs?q=LOG_CT")
-    expect(page.get_by_role("columnheader", name="Service")).to_be_visible()
-    line = row_of(page, "association.accepted")
-    expect(line).to_have_count(0)
+    expect(page.get_by_text("No line fits.")).to_be_visible()
+    line = page.get_by_role("listitem").filter(has_text="association.accepted")
     _study, files = ct_series(tmp_path, 1)
     send(files, router.dicom_port, calling="LOG_CT")
-    expect(line).to_contain_text("LOG_CT")
-    expect(line).to_contain_text("receiver")
+    expect(line).to_contain_text("LOG_CT at 127.0.0.1 connected")
+    expect(line.get_by_text("called_ae_title")).to_be_hidden()
+    line.get_by_text("receiver · association.accepted").click()
+    expect(line.get_by_text("called_ae_title")).to_be_visible()
+
+
+def test_log_lines_beyond_the_first_page_are_a_click_away(
+    page: Page, router: Router, tmp_path: Path
+) -> None:
+    _study, files = ct_series(tmp_path, 1)
+    for _ in range(101):
+        send(files, router.dicom_port, calling="OFTEN_CT")
+    page.goto("/logs?q=OFTEN_CT")
+    lines = page.get_by_role("list", name="Logs").get_by_role("listitem")
+    expect(lines).to_have_count(200)
+    page.get_by_role("button", name="Show more").click()
+    expect(lines).to_have_count(202)
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)

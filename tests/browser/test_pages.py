@@ -103,14 +103,27 @@ def test_axe_finds_nothing_serious_where_one_signs_in_or_is_asked_something(
         assert findings(page, axe) == [], address
 
 
+# -- at a glance -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("life")
+def test_the_overview_begins_with_how_many_things_there_are_to_look_at(page: Page) -> None:
+    visit(page, "/")
+    verdict = page.locator(".verdict")
+    expect(verdict).to_have_text("5 things to look at")
+    expect(page.get_by_text(re.compile(r"^\d+ studies failed$"))).to_be_visible()
+    refused = page.locator(".look").filter(has_text="2 callers were refused")
+    refused.get_by_role("link", name="Show").click()
+    expect(page.get_by_role("heading", name="Refused callers")).to_be_visible()
+
+
 # -- in both languages -------------------------------------------------------------------------
 
 # Words that texts of the other language hardly do without, and those of the components' own texts.
 ENGLISH = r"\b(?:the|is|are|was|of|and|with|from|this|not|has|there|[Cc]lose|[Cc]lear|[Ss]how)\b"
 PORTUGUESE = r"\b(?:que|não|para|com|uma?|está|são|há|dos|das|foi|ao|[Ff]echar|[Ll]impar)\b"
 NO_TEXT = r"undefined|\[object|NaN|=>"
-# What services write into their log and what was recorded is as it is in both.
-SAID_BY_OTHERS = {"/logs", "/audit", "/quarantine"}
+# A log line's fields are as its service wrote them in both; they are folded away (DETAILS).
 READ = """() => {
     const found = [];
     const take = text => text?.trim() && found.push(text.trim());
@@ -118,7 +131,7 @@ READ = """() => {
         if (node.nodeType === Node.TEXT_NODE) take(node.data);
         if (!(node instanceof Element) && !(node instanceof ShadowRoot)) return;
         if (node instanceof Element) {
-            if (['STYLE', 'SCRIPT', 'NOSCRIPT', 'SMALL'].includes(node.tagName)) return;
+            if (['STYLE', 'SCRIPT', 'NOSCRIPT', 'SMALL', 'DETAILS'].includes(node.tagName)) return;
             for (const name of ['aria-label', 'placeholder', 'title', 'alt', 'hint', 'label'])
                 take(node.getAttribute(name));
             if (node.shadowRoot) walk(node.shadowRoot);
@@ -148,8 +161,7 @@ def test_every_page_is_in_the_browser_s_language_and_in_no_other(
     strange = {}
     for address in addresses:
         visit(page, address)
-        pattern = NO_TEXT if address in SAID_BY_OTHERS else f"{NO_TEXT}|{foreign}"
-        strange[address] = texts(page, pattern)
+        strange[address] = texts(page, f"{NO_TEXT}|{foreign}")
     assert not any(strange.values()), strange
     expect(page.get_by_role("navigation").get_by_role("link", name=studies)).to_be_visible()
 
@@ -188,6 +200,27 @@ def test_on_a_phone_no_page_and_no_table_is_wider_than_the_screen(
         hidden[address] = page.evaluate(HIDDEN_SIDEWAYS)
     assert set(widths.values()) == {390}, widths
     assert set(hidden.values()) == {0}, hidden
+
+
+ALL_FITS = """row => [...row.cells].every(each => each.scrollWidth <= each.clientWidth)"""
+
+
+@pytest.mark.usefixtures("a_thousand_studies")
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("locale", ["pt-BR", "en-GB"])
+def test_in_the_list_of_studies_names_and_times_are_whole(
+    sit_down: SitDown, width: int, locale: str
+) -> None:
+    page = sit_down(ADMIN, viewport={"width": width, "height": 844}, locale=locale)
+    visit(page, "/studies?q=muitos")
+    rows = page.locator(".rows tr:visible").filter(has=page.locator("th, a"))
+    expect(rows.nth(3)).to_be_visible()
+    assert all(rows.nth(each).evaluate(ALL_FITS) for each in range(4))
+    frame, last = page.locator(".rows").bounding_box(), rows.first.locator("th:visible").last
+    box = last.bounding_box()
+    assert frame is not None
+    assert box is not None
+    assert box["x"] + box["width"] == pytest.approx(frame["x"] + frame["width"], abs=1)
 
 
 # -- quick -------------------------------------------------------------------------------------

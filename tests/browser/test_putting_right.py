@@ -50,7 +50,7 @@ def test_a_pacs_that_moved_shows_as_down_and_gets_what_waits_once_its_port_is_co
 ) -> None:
     arrive("ANTES^RUI")
     page.goto("/destinations")
-    expect(card(page, destination)).to_contain_text("takes images")
+    expect(card(page, destination)).to_contain_text("answers")
     page.evaluate("window.isTheSameVisit = true")
     pacs.down()
     pacs.port, old = free_port(), pacs.port
@@ -65,7 +65,7 @@ def test_a_pacs_that_moved_shows_as_down_and_gets_what_waits_once_its_port_is_co
     page.get_by_role("link", name="Destinations").click()
     expect(card(page, destination)).to_contain_text(f"127.0.0.1:{old}")
     edit(page, destination, "Port", str(pacs.port))
-    expect(card(page, destination)).to_contain_text("takes images")
+    expect(card(page, destination)).to_contain_text("answers")
     page.get_by_role("link", name="Studies", exact=True).click()
     page.get_by_role("link", name="DURANTE RUI").click()
     expect(page.locator(".sentences")).to_contain_text("pacs: 2 of 2")
@@ -82,8 +82,8 @@ def test_a_study_that_the_pacs_refuses_is_told_why_and_is_tried_again_at_once_wh
     try:
         arrive("RECUSADO^RUI", state="forwarding")
         row = page.get_by_role("region", name="Deliveries that failed").get_by_role("row").last
-        expect(row).to_contain_text("it refused an image (status A900H)")
-        row.get_by_role("link", name="Study").click()
+        expect(row).to_contain_text("It refused an image (status 0xA900)")
+        row.get_by_role("link", name="RECUSADO RUI").click()
         sentences = page.locator(".sentences")
         expect(sentences).to_contain_text(f"{destination}: 0 of 2, it refused an image")
     finally:

@@ -35,7 +35,7 @@ def test_a_study_goes_wherever_a_route_that_fits_says() -> None:
 def test_a_study_that_fits_no_route_goes_nowhere() -> None:
     decision = decide(["pacs"], [route("mr", "pacs", modalities=["MR"])], CT)
     assert decision.destinations == ()
-    assert decision.sentence() == "none of the 1 routes applies"
+    assert decision.sentence() == "the only route does not apply"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def _certificate(context: Context, name: str, title: Said, files: TlsFiles) -> C
         )
         return fail(name, title, as_said(error), fix)
     left = end - context.clock()
-    detail = said("{path} is good until {end:%Y-%m-%d %H:%M} UTC", path=path, end=end)
+    detail = said("{path} is good until {end:%Y-%m-%d %H:%M}", path=path, end=end.astimezone())
     if left >= _EXPIRES_SOON:
         return well(name, title, detail)
     fix = said(
@@ -51,5 +51,5 @@ def _certificate(context: Context, name: str, title: Said, files: TlsFiles) -> C
     )
     if left > timedelta(0):
         return warn(name, title, detail, fix)
-    expired = said("{path} expired {end:%Y-%m-%d %H:%M} UTC", path=path, end=end)
+    expired = said("{path} expired {end:%Y-%m-%d %H:%M}", path=path, end=end.astimezone())
     return fail(name, title, expired, fix)

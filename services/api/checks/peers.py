@@ -62,10 +62,10 @@ def _destination(
     answer = answers[row.name] or _NO_ANSWER
     if each.outage is not None:
         detail = said(
-            "Down since {since:%Y-%m-%d %H:%M} UTC: {why}; {waiting}",
-            since=each.outage.since,
-            why=restored(each.outage.reason).get("text", ""),
+            "Down since {since:%Y-%m-%d %H:%M}, {waiting}: {why}",
+            since=each.outage.since.astimezone(),
             waiting=_waiting(each.waiting),
+            why=restored(each.outage.reason).get("text", ""),
         )
         now = said("It answers a C-ECHO now") if answer.ok else _fix(peer, answer)
         fix = said("{now}. What waits goes out by itself", now=now)
@@ -79,7 +79,9 @@ def _destination(
 
 
 def _waiting(count: int) -> Said:
-    return said("1 delivery waits") if count == 1 else said("{count} deliveries wait", count=count)
+    if count < 2:
+        return said("1 delivery waits") if count else said("nothing waits for it")
+    return said("{count} deliveries wait", count=count)
 
 
 def _sender(name: str, peer: Peer, answer: EchoResult) -> Check:

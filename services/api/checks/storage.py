@@ -30,7 +30,7 @@ def data_folder(context: Context) -> list[Check]:
         fix = said(
             "Mount the right disk at {path}: images are refused (A700) and nothing is deleted or "
             "given up meanwhile. Only if that disk is gone for good: go on with the folder that is "
-            "there, in the dashboard or by POST /api/v1/data-folder/adopt",
+            "there, on the dashboard's page of the disk",
             path=context.archive.root,
         )
         return [fail(name, title, as_said(error), fix)]

@@ -26,6 +26,8 @@ def routes(context: Context) -> list[Check]:
         return [warn(name, title, detail, fix)]
     if not known:
         return [well(name, title, said("None: studies go to every enabled destination"))]
+    if len(known) == 1:
+        return [well(name, title, said("1 is followed"))]
     return [well(name, title, said("{count} are followed", count=len(known)))]
 
 
@@ -41,7 +43,7 @@ def attention(context: Context) -> list[Check]:
         if count == 1
         else said("{count} studies need a person to look at them", count=count)
     )
-    fix = said("Look at each: it says why (the list of studies shows them by that filter)")
+    fix = said("Look at each: its own page says why, and what to do")
     return [warn(name, title, detail, fix)]
 
 
@@ -75,7 +77,5 @@ def dead_letters(context: Context) -> list[Check]:
     dead = ", ".join(f"{each.queue.name} ({each.dead})" for each in found if each.dead)
     if not dead:
         return [well(name, title, said("There are none"))]
-    fix = said(
-        "The page of queues (or GET /api/v1/queues/NAME/dlq) says why; mend that, then replay them"
-    )
+    fix = said("The dashboard's page of queues says why; mend that, then replay them there")
     return [warn(name, title, said("There are some in {queues}", queues=dead), fix)]

@@ -112,6 +112,12 @@ def study(session: Session, study_uid: str) -> Study | None:
     return session.get(Study, study_uid)
 
 
+def patient_names(session: Session, study_uids: Collection[str]) -> dict[str, str]:
+    """The patients' names of these studies."""
+    rows = select(Study.study_uid, Study.patient_name).where(Study.study_uid.in_(study_uids))
+    return {row.study_uid: row.patient_name for row in session.execute(rows)}
+
+
 def ids_of(session: Session, study_uid: str) -> set[str]:
     """What log lines call a study by: its UID, its associations' ids and its deliveries'."""
     associations = select(Receipt.association_id).where(Receipt.study_uid == study_uid).distinct()

@@ -110,8 +110,8 @@ def _give_up_missing(api: Api, change: Change, by: str, reason: str) -> list[Stu
     """Tell of every study whose folder is not here."""
     missing = queries.lock_missing(change.session, _present(api))
     text = said(
-        "Its files are not in the data folder that was adopted on {at} UTC",
-        at=f"{change.now:%Y-%m-%d %H:%M}",
+        "Its files are not in the data folder that was adopted on {at}",
+        at=f"{change.now.astimezone():%Y-%m-%d %H:%M}",
     )
     for study in missing:
         queries.mark_gone(change.session, study)

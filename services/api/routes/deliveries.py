@@ -19,6 +19,7 @@ from services.api.paging import next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import bulk, decisions, destinations
 from services.api.queries import deliveries as queries
+from services.api.queries.studies import patient_names
 from services.api.routes.studies import filter_of
 from services.api.routes.study_commands import require_target
 from services.api.schemas import (
@@ -28,6 +29,7 @@ from services.api.schemas import (
     BulkForward,
     BulkProgress,
     Delivery,
+    ListedDelivery,
     Page,
 )
 
@@ -51,13 +53,14 @@ def list_deliveries(
     destination: str = "",
     limit: Limit = LIMIT,
     cursor: CursorText = None,
-) -> Page[Delivery]:
+) -> Page[ListedDelivery]:
     """Deliveries, newest first."""
     after = parse_cursor(cursor, queries.ORDER)
     with api.database.read() as session:
         rows = queries.deliveries(session, state or (), destination, after, limit + 1)
+        names = patient_names(session, {row.row.study_uid for row in rows})
     return Page(
-        items=[views.delivery(row) for row in rows[:limit]],
+        items=[views.listed_delivery(row, names) for row in rows[:limit]],
         next=next_cursor(rows, limit, lambda row: queries.cursor_of(row.row)),
     )
 

@@ -110,7 +110,8 @@ def test_an_adopted_folder_lists_the_studies_that_are_not_in_it(api: Api) -> Non
     assert (lost.on_disk, lost.needs_attention) == (False, True)
     assert lost.state != "sent"
     (item,) = lost.attention
-    assert "not in the data folder that was adopted on 2026-01-22 12:00 UTC" in item["text"]
+    at = f"{NOON.astimezone():%Y-%m-%d %H:%M}"
+    assert f"not in the data folder that was adopted on {at}" in item["text"]
     entries = api.read(lambda session: session.query(TimelineEntry).all())
     assert [(each.study_uid, each.event) for each in entries] == [("1.2", "files-missing")]
     assert entries[0].data["reason"] == "The disk has died"

@@ -32,6 +32,12 @@ def test_deliveries_are_listed_newest_first_in_pages(api: Api) -> None:
     assert len(api.get("/deliveries", state="waiting")["items"]) == 5
 
 
+def test_a_delivery_in_the_list_says_whose_study_it_is_of(api: Api) -> None:
+    api.add(a_study("1.2.3", patient_name="DOE_JANE"), a_delivery("d1", "1.2.3"))
+    (found,) = api.get("/deliveries")["items"]
+    assert found["patient_name"] == "DOE_JANE"
+
+
 def test_a_delivery_says_why_it_waits(api: Api) -> None:
     reason = {"kind": "refused", "dicom_status": 0xA700, "text": "out of resources"}
     api.add(a_delivery("d1", state="retrying", reason=reason, attempt=2, next_attempt_at=NOON))

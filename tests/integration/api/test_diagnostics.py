@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -218,7 +219,20 @@ def test_an_answer_counts_for_a_while_so_that_looking_often_asks_seldom(api: Api
     assert len(asked) == 1
 
 
-def test_a_destination_that_is_down_tells_since_when_and_what_waits(api: Api) -> None:
+@pytest.fixture
+def in_sao_paulo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The site's clock is three hours behind UTC."""
+    monkeypatch.setenv("TZ", "America/Sao_Paulo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_sao_paulo")
+def test_a_destination_that_is_down_tells_since_when_by_the_site_s_clock_and_what_waits(
+    api: Api,
+) -> None:
     api.post("/destinations", a_destination(host="127.0.0.1", port=free_port()))
     api.add(
         DestinationOutage(
@@ -233,7 +247,7 @@ def test_a_destination_that_is_down_tells_since_when_and_what_waits(api: Api) ->
     check = checks(api)["destination:pacs"]
     assert (check["status"], check["detail"]) == (
         "warn",
-        "Down since 2026-01-22 12:00 UTC: it was switched off; 1 delivery waits",
+        "Down since 2026-01-22 09:00, 1 delivery waits: it was switched off",
     )
     assert "goes out by itself" in check["fix"]
 
@@ -299,7 +313,7 @@ def test_studies_that_need_attention_show(api: Api) -> None:
     check = checks(api)["attention"]
     found = (check["status"], check["detail"])
     assert found == ("warn", "1 study needs a person to look at it")
-    assert check["fix"].startswith("Look at each: it says why")
+    assert check["fix"].startswith("Look at each: its own page says why")
 
 
 # -- what hangs or fails -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ import structlog
 from dicom_router.log import Log, configure_logging, get_logger
 from dicom_router.log_publisher import publishing_logs
 from dicom_router.models import Receipt
+from dicom_router.said import said
 from tests.integration.api.conftest import NOON, Api, a_delivery
 from tests.support.waiting import wait_for
 
@@ -89,6 +90,18 @@ def test_a_line_is_found_by_level_and_service(logging_api: Api) -> None:
     assert len(lines(logging_api, 2, service="receiver")) == 2
     assert logging_api.get("/logs", service="forwarder")["items"] == []
     logging_api.get("/logs", 422, level="loud")
+
+
+def test_a_sentence_in_a_line_is_told_and_found_in_the_language_of_who_asks(
+    logging_api: Api,
+) -> None:
+    why = said("Permission denied")
+    log.error(Log.SPOOL_FAILED, receipt_id="r1", why=why)
+    (line,) = lines(logging_api)
+    assert line["fields"] == {"receipt_id": "r1", "why": "Permission denied"}
+    portuguese = {"Accept-Language": "pt-BR"}
+    answer = logging_api.client.get("/api/v1/logs?q=negada", headers=portuguese)
+    assert [each["fields"]["why"] for each in answer.json()["items"]] == ["permissão negada"]
 
 
 def test_the_lines_of_a_study_are_those_of_its_associations_and_deliveries_too(

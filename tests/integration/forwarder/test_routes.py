@@ -85,7 +85,7 @@ def test_a_study_that_fits_no_route_waits_for_one(world: World, pacs: Pacs) -> N
     world.start()
     study = world.add_study(2)
     is_state(world, study, StudyState.UNROUTED)
-    assert ("routed", "none of the 1 routes applies") in world.timeline(study)
+    assert ("routed", "the only route does not apply") in world.timeline(study)
     add_route(world, "mr", "pacs", modalities=["MR", "CT"])
     is_state(world, study, StudyState.SENT)
     assert owed_to(world, study) == [("pacs", 2)]

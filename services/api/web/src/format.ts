@@ -35,7 +35,7 @@ export class Format {
     this.zone = isKnown(zone) ? zone : Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
 
-  /** 14:18 today, 21 Jan 14:18 on another day. */
+  /** 14:18 today, 21 Jan 14:18 or 21/01 14:18 on another day, as short as the language has it. */
   time(at: Date | string, now = new Date()): string {
     return this.shown(new Date(at), this.zone, now);
   }
@@ -99,7 +99,7 @@ export class Format {
       shown /= 1024;
       unit += 1;
     }
-    return `${this.number(shown)} ${UNITS[unit]}`;
+    return `${this.number(shown)}\u00a0${UNITS[unit]}`;
   }
 
   list(parts: string[]): string {
@@ -115,7 +115,11 @@ export class Format {
       hourCycle: "h23",
       ...more,
     };
-    if (!sameDay) Object.assign(parts, { day: "numeric", month: "short" });
+    if (!sameDay) {
+      const isShort = !this.locale.startsWith("pt"); // Jan, but “de jan.”
+      parts.day = isShort ? "numeric" : "2-digit";
+      parts.month = isShort ? "short" : "2-digit";
+    }
     if (at.getFullYear() !== now.getFullYear()) parts.year = "numeric";
     return formatter(this.locale, { ...parts, timeZone: zone }).format(at);
   }

@@ -79,6 +79,8 @@ export function Shell(props: { children: ComponentChildren }) {
         {props.children}
       </main>
       <wa-toast placement="bottom-end" />
+      {/* Loaded while the router answers, for the notice that it does not. */}
+      <wa-icon name="warning" hidden />
     </div>
   );
 }
@@ -108,7 +110,7 @@ function NeedsSomebody() {
   if (!figures) return null;
   const failed = figures.studies.failed ?? 0;
   return (
-    <>
+    <span class="alerts">
       {figures.needs_attention > 0 && (
         <Link href="/studies?attention=1" class="alert">
           <Badge tone="warning">{t.overview.attentionOf(figures.needs_attention)}</Badge>
@@ -119,7 +121,7 @@ function NeedsSomebody() {
           <Badge tone="danger">{t.overview.failedOf(failed)}</Badge>
         </Link>
       )}
-    </>
+    </span>
   );
 }
 

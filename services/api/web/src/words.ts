@@ -3,6 +3,7 @@ import type {
   Association,
   Delivery,
   Destination,
+  LogEntry,
   Reason,
   Sender,
   Study,
@@ -38,16 +39,21 @@ export const DELIVERY_TONES: Record<Delivery["state"], Tone> = {
   cancelled: "warning",
 };
 
-/** Why a delivery waits or has failed, in words. */
+/** Why a delivery waits or has failed, in words that go on a sentence. */
 export function reasonText(reason: Reason, t: Messages): string {
   const status = reason.dicom_status;
   const found = t.reasons[reason.kind as keyof Messages["reasons"]];
   if (typeof found === "function") {
     return found(
-      typeof status === "number" ? `${status.toString(16).toUpperCase().padStart(4, "0")}H` : "",
+      typeof status === "number" ? `0x${status.toString(16).toUpperCase().padStart(4, "0")}` : "",
     );
   }
   return found ?? reason.text;
+}
+
+/** As the first words of a line. */
+export function capital(text: string): string {
+  return text.charAt(0).toLocaleUpperCase() + text.slice(1);
 }
 
 /** A study's deliveries to one destination, taken together. */
@@ -68,24 +74,29 @@ const GRAVITY: Delivery["state"][] = [
   "failed",
 ];
 
-export function owedTo(deliveries: Delivery[]): Owed[] {
+/** What was sent once more is not counted twice: the newest deliveries that have it all count. */
+export function owedTo(study: Pick<Study, "deliveries" | "image_count">): Owed[] {
   const found = new Map<string, Owed>();
-  for (const each of deliveries) {
+  for (const each of [...study.deliveries].reverse()) {
     if (each.replaced_by) continue;
-    const known = found.get(each.destination);
+    const { destination, sent, total, state } = each;
+    const known = found.get(destination);
     if (!known) {
-      const { destination, sent, total } = each;
       found.set(destination, { destination, sent, total, decisive: each });
       continue;
     }
-    known.sent += each.sent;
-    known.total += each.total;
-    if (GRAVITY.indexOf(each.state) >= GRAVITY.indexOf(known.decisive.state)) known.decisive = each;
+    if (known.total < study.image_count) {
+      known.sent += sent;
+      known.total += total;
+    }
+    if (GRAVITY.indexOf(state) > GRAVITY.indexOf(known.decisive.state)) known.decisive = each;
   }
-  return [...found.values()];
+  return [...found.values()].reverse();
 }
 
-/** What is most worth knowing about a study, the first thing on its page. */
+const URGENCY: Tone[] = ["danger", "warning", "brand", "success", "neutral"];
+
+/** What is most worth knowing about a study, the first thing on its page: what is wrong first. */
 export function sentences(
   study: Study,
   destinations: Destination[],
@@ -99,8 +110,7 @@ export function sentences(
   if (study.state === "receiving") {
     found.push({ text: s.receiving(study.image_count), tone: "brand" });
   }
-  const owed = owedTo(study.deliveries);
-  found.push(...owed.map((each) => destinationSentence(each, destinations, t, format)));
+  found.push(...owedTo(study).map((each) => destinationSentence(each, destinations, t, format)));
   if (study.state === "unrouted") {
     found.push({ text: s.unrouted(study.image_count), tone: "warning" });
   } else if (!found.length) {
@@ -110,7 +120,7 @@ export function sentences(
         : { text: s.complete(study.image_count), tone: "brand" },
     );
   }
-  return found;
+  return found.sort((a, b) => URGENCY.indexOf(a.tone) - URGENCY.indexOf(b.tone));
 }
 
 function destinationSentence(
@@ -181,9 +191,28 @@ export function entryText(entry: TimelineEntry, t: Messages): string {
     : entry.detail;
 }
 
+/** These fields of a log line say why, unless its words do so already. */
+const SAYS_WHY = ["why", "error", "reason", "detail"];
+const TOLD_BY_ITS_WORDS = ["study.deleted"];
+
+/** What a line of the log says, in words; of a line that a later version wrote its name. */
+export function lineText(line: LogEntry, t: Messages): string {
+  const of = (field: string) => plainText(line.fields[field]);
+  const words = t.logs.events[line.event as keyof Messages["logs"]["events"]];
+  const why = TOLD_BY_ITS_WORDS.includes(line.event) ? "" : SAYS_WHY.map(of).find(Boolean);
+  return [words ? words(of) : line.event, why].filter(Boolean).join(": ");
+}
+
+/** A field's value as it is read. */
+export function plainText(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  if (Array.isArray(value)) return value.map(plainText).join(", ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 /** Who has a study that is not on this disk any more. */
 export function holders(study: Study): string[] {
-  return owedTo(study.deliveries)
+  return owedTo(study)
     .filter((each) => each.sent > 0)
     .map((each) => each.destination);
 }
@@ -236,4 +265,18 @@ export function refusedCallers(refusals: Association[], known: Sender[]): Associ
     if (!seen || Date.parse(each.opened_at) > Date.parse(seen.opened_at)) found.set(key, each);
   }
   return [...found.values()];
+}
+
+const NEWS_FOR_MS = 24 * 60 * 60 * 1000;
+
+/** Refused callers that somebody should look at: they may be admitted, and called of late. */
+export function callersToLookAt(
+  refusals: Association[],
+  known: Sender[],
+  now: Date,
+): Association[] {
+  const since = now.getTime() - NEWS_FOR_MS;
+  return refusedCallers(refusals, known).filter(
+    (each) => mayBeAdmitted(each) && Date.parse(each.opened_at) >= since,
+  );
 }

@@ -3,6 +3,7 @@ import type {
   Association,
   Delivery,
   Destination,
+  LogEntry,
   Sender,
   Study,
   TimelineEntry,
@@ -11,9 +12,11 @@ import { Format } from "../src/format";
 import { en } from "../src/i18n/en";
 import { ptBR } from "../src/i18n/pt-BR";
 import {
+  callersToLookAt,
   entryText,
   fieldName,
   holders,
+  lineText,
   mayBeAdmitted,
   nameOf,
   owedTo,
@@ -85,7 +88,7 @@ describe("the first sentence of a study", () => {
       deliveries: [delivery({ state: "failed", sent: 3, reason })],
     });
     expect(said(failed)).toEqual([
-      "PACS: 3 of 245, it refused an image (status A900H). Mend that, then send it again.",
+      "PACS: 3 of 245, it refused an image (status 0xA900). Mend that, then send it again.",
     ]);
   });
 
@@ -95,12 +98,25 @@ describe("the first sentence of a study", () => {
   });
 
   test("takes the revisions together and leaves out what was replaced", () => {
-    const owed = owedTo([
+    const deliveries = [
       delivery({ id: "a", sent: 1, state: "failed", replaced_by: "b" }),
       delivery({ id: "b" }),
       delivery({ id: "c", revision: 2, sent: 1, total: 3, state: "sending" }),
-    ]);
+    ];
+    const owed = owedTo(study({ image_count: 248, deliveries }));
     expect(owed).toMatchObject([{ sent: 246, total: 248, decisive: { id: "c" } }]);
+  });
+
+  test("counts no image twice when all of them were sent once more", () => {
+    const deliveries = [delivery({ id: "a" }), delivery({ id: "b", sent: 244, state: "failed" })];
+    const owed = owedTo(study({ deliveries }));
+    expect(owed).toMatchObject([{ sent: 244, total: 245, decisive: { id: "b" } }]);
+  });
+
+  test("puts what is wrong before what went well", () => {
+    const failed = delivery({ destination: "ARCHIVE", state: "failed", sent: 0 });
+    const found = sentences(study({ deliveries: [delivery({}), failed] }), [], en, format);
+    expect(found.map((each) => each.tone)).toEqual(["danger", "success"]);
   });
 
   test("of a study that is not here any more, says who has it", () => {
@@ -128,6 +144,34 @@ describe("the timeline", () => {
   });
 });
 
+describe("a line of the log", () => {
+  const line = (event: string, fields: object) => ({ event, fields }) as LogEntry;
+
+  test("says what happened in the reader's language, and why", () => {
+    const who = { calling_ae_title: "CT_2", peer_address: "10.0.0.7" };
+    const refused = line("association.rejected", { ...who, why: "não é conhecido" });
+    expect(lineText(refused, ptBR)).toBe("CT_2 em 10.0.0.7 foi recusado: não é conhecido");
+    const ended = line("association.ended", {
+      ...who,
+      outcome: "released",
+      receipts: 1,
+      refused: 0,
+    });
+    expect(lineText(ended, en)).toBe("CT_2 at 10.0.0.7 is done: 1 image received");
+  });
+
+  test("of which its words say why does not say so twice", () => {
+    const deleted = line("study.deleted", { images: 3, why: "retention" });
+    expect(lineText(deleted, en)).toBe(
+      "Removed from this disk: 3 images; its time on this disk is over",
+    );
+  });
+
+  test("that is not known here is called by its name", () => {
+    expect(lineText(line("something.new", { error: "odd" }), en)).toBe("something.new: odd");
+  });
+});
+
 test("a field that is not allowed is called as in its form", () => {
   expect(fieldName("port", ptBR)).toBe("Porta");
   expect(fieldName("addresses.0", en)).toBe(en.scanners.addresses);
@@ -147,6 +191,13 @@ describe("refused callers", () => {
   test("are shown no more once they were admitted", () => {
     const admitted = { ae_title: "CT_2", updated_at: "2026-01-22T12:00:00Z" } as Sender;
     expect(refusedCallers([again, first], [admitted])).toEqual([]);
+  });
+
+  test("are news for a day", () => {
+    const unknown = { ...again, refusal: "unknown-caller" } as Association;
+    const at = (time: string) => callersToLookAt([unknown], [], new Date(time));
+    expect(at("2026-01-23T10:59:00Z")).toEqual([unknown]);
+    expect(at("2026-01-23T11:01:00Z")).toEqual([]);
   });
 
   test("are admitted only where that helps, and where somebody gave a name", () => {

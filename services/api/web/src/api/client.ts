@@ -11,6 +11,7 @@ export type Destination = Schemas["Destination"];
 export type Sender = Schemas["Sender"];
 export type Association = Schemas["Association"];
 export type TimelineEntry = Schemas["TimelineEntry"];
+export type LogEntry = Schemas["LogEntry"];
 export type Check = Schemas["Check"];
 export type Reason = Schemas["Reason"];
 export type EchoResult = Schemas["EchoResult"];

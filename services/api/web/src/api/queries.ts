@@ -1,5 +1,6 @@
 /** What the pages ask for, and how often. */
 import { useInfiniteQuery, useQuery } from "@tanstack/preact-query";
+import { useMemo } from "preact/hooks";
 import { client, result } from "./client";
 import type { paths } from "./schema";
 
@@ -9,22 +10,34 @@ export type StudyFilters = NonNullable<paths["/api/v1/studies"]["get"]["paramete
 const POLL_MS = 10_000;
 const PAGE = 200;
 
-export function useStudies(filters: StudyFilters) {
-  return useInfiniteQuery({
-    queryKey: ["studies", filters],
-    queryFn: ({ pageParam }) =>
-      result(
-        client.GET("/api/v1/studies", {
-          params: { query: { ...filters, limit: PAGE, cursor: pageParam } },
-        }),
-      ),
+interface Page<Item> {
+  items: Item[];
+  next: string | null;
+}
+
+/** A list, as many pages of it as were asked for. */
+export function usePages<Item>(
+  key: unknown[],
+  ask: (page: { limit: number; cursor: string | undefined }) => Promise<Page<Item>>,
+) {
+  const found = useInfiniteQuery({
+    queryKey: key,
+    queryFn: ({ pageParam }) => ask({ limit: PAGE, cursor: pageParam }),
     initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next ?? undefined,
+    getNextPageParam: (page: Page<Item>) => page.next ?? undefined,
     // All pages that are open are asked for anew: the more there are, the more seldom.
     refetchInterval: (query) => POLL_MS * Math.max(1, query.state.data?.pages.length ?? 1),
     placeholderData: (before) => before,
     structuralSharing: false,
   });
+  const items = useMemo(() => found.data?.pages.flatMap((page) => page.items) ?? [], [found.data]);
+  return { ...found, items };
+}
+
+export function useStudies(filters: StudyFilters) {
+  return usePages(["studies", filters], (page) =>
+    result(client.GET("/api/v1/studies", { params: { query: { ...filters, ...page } } })),
+  );
 }
 
 export function useStudy(uid: string) {
@@ -111,10 +124,10 @@ export function useQueues() {
 }
 
 export function useFailedDeliveries() {
-  return useAsked(["deliveries", "failed"], () =>
+  return usePages(["deliveries", "failed"], (page) =>
     result(
       client.GET("/api/v1/deliveries", {
-        params: { query: { state: ["failed", "retrying"], limit: 100 } },
+        params: { query: { state: ["failed", "retrying"], ...page } },
       }),
     ),
   );

@@ -1,9 +1,11 @@
 /** All texts in English; the other languages have the same keys. */
 import type { Schemas } from "../api/client";
+import { enLog } from "./en-log";
 
 const images = (n: number) => (n === 1 ? "1 image" : `${n} images`);
 const studies = (n: number) => (n === 1 ? "1 study" : `${n} studies`);
-const deliveries = (n: number) => (n === 1 ? "1 delivery" : `${n} deliveries`);
+const waiting = (n: number) =>
+  n === 0 ? "nothing waits" : n === 1 ? "1 delivery waits" : `${n} deliveries wait`;
 
 export const en = {
   app: {
@@ -93,7 +95,7 @@ export const en = {
     rejected: "it rejected the association",
     aborted: "it broke the association off",
     timeout: "it did not answer in time",
-    refused: (status: string) => `it refused an image${status ? ` (status ${status})` : ""}`,
+    refused: (status: string) => `it refused an image${status && ` (status ${status})`}`,
     "not-accepted": "it does not accept this kind of image",
     missing: "an image is not on this disk",
     cancelled: "it was cancelled",
@@ -103,7 +105,7 @@ export const en = {
     deleted: "It was deleted. Its history stays.",
     held: (why: string) => `Held: ${why}. Nothing more goes out until it is released.`,
     unrouted: (n: number) =>
-      `${images(n)} are here, and no destination is owed them. Add or enable one: it gets them.`,
+      `${images(n)} here and no destination for them: none was enabled, or no route applies. Put that right, or send it now.`,
     complete: (n: number) => `Complete with ${images(n)}; it is about to be sent.`,
     takenOver: "An earlier version of the router had sent it.",
     delivered: (to: string, sent: number, total: number, at: string) =>
@@ -122,11 +124,11 @@ export const en = {
     failed: (to: string, sent: number, total: number, why: string) =>
       `${to}: ${sent} of ${total}, ${why}. Mend that, then send it again.`,
     cancelled: (to: string, sent: number, total: number) =>
-      `${to}: ${sent} of ${total}, cancelled.`,
+      `${to}: ${sent} of ${total}, cancelled. Send it again if it is wanted there.`,
   },
   studies: {
     search: "Search",
-    searchHint: "Name, ID, accession number, description",
+    searchHint: "Name, ID, accession, description",
     state: "State",
     modality: "Modality",
     from: "Received from",
@@ -176,6 +178,7 @@ export const en = {
     progress: "Images",
     when: "When",
     why: "Why",
+    againAt: (at: string) => `again at ${at}`,
     none: "Nothing is owed to any destination yet.",
     series: "Series",
     seriesNumber: "No.",
@@ -183,9 +186,9 @@ export const en = {
     evidence: "Why it counts as complete",
     evidenceRule: {
       settled: (n: number, quiet: string) =>
-        `Every association was released and all its images are here (${n === 1 ? "1 association" : `${n} associations`}); then it was quiet for ${quiet} s.`,
+        `Every association was released and all its images are here (${n === 1 ? "1 association" : `${n} associations`}); then nothing came for ${quiet} s.`,
       idle: (n: number, quiet: string) =>
-        `Not every association was released (${n === 1 ? "1 association" : `${n} associations`}), but it was quiet for ${quiet} s.`,
+        `Not every association was released (${n === 1 ? "1 association" : `${n} associations`}), but nothing came for ${quiet} s.`,
     },
     association: "Association",
     outcome: "End",
@@ -220,6 +223,8 @@ export const en = {
     organized: (n: number) => `${images(n)} in the study's folder`,
     completed: (revision: number, n: number) =>
       `Complete: revision ${revision}, ${n === 1 ? "1 new image" : `${n} new images`}`,
+    routed: "Where it goes",
+    nowhere: "Images that were received can't be found",
     "delivery-started": (to: string) => `Sending to ${to} begins`,
     delivered: (to: string) => `${to} has it`,
     "delivery-failed": (to: string, why: string) => `Sending to ${to} failed: ${why}`,
@@ -248,8 +253,14 @@ export const en = {
     rejected: "refused",
   },
   overview: {
-    well: "All is well: nothing needs anybody.",
+    well: "All is well. There is nothing to do.",
+    wrong: (n: number) => (n === 1 ? "Something is wrong" : `${n} things are wrong`),
+    look: (n: number) => (n === 1 ? "1 thing to look at" : `${n} things to look at`),
+    goesOn: "Images are received all the same.",
     show: "Show",
+    refused: (n: number) => (n === 1 ? "1 caller was refused" : `${n} callers were refused`),
+    refusedFix: "If it is one of your scanners, admit it: one click.",
+    failedFix: "Each study's page says why. Mend that, then send them again.",
     imagesPerMinute: "Images in the last minute",
     studiesToday: "Studies today",
     waiting: "Deliveries waiting",
@@ -257,13 +268,14 @@ export const en = {
     attention: "Studies that need attention",
     attentionOf: (n: number) => (n === 1 ? "1 needs attention" : `${n} need attention`),
     failedOf: (n: number) => `${n} failed`,
+    failedStudies: (n: number) => (n === 1 ? "1 study failed" : `${n} studies failed`),
     disk: "Free on the disk",
     hours: (span: string) => `full in ${span} at this rate`,
     notFilling: "not filling up",
   },
-  diagnostics: { ok: "well", warn: "look", fail: "wrong", fix: "What to do", guide: "Guide" },
+  diagnostics: { ok: "ok", warn: "look", fail: "wrong", fix: "What to do", guide: "Guide" },
   echo: {
-    title: "Echo to anybody",
+    title: "Echo to any address",
     button: "Echo",
     ok: (ms: string) => `It answers, in ${ms} ms.`,
     failed: (stage: string) => `No answer: it failed at ${stage}.`,
@@ -286,7 +298,7 @@ export const en = {
   destinations: {
     none: "There is no destination yet: studies are kept until there is one.",
     add: "Add a destination",
-    up: "takes images",
+    up: "answers",
     silent: "does not answer the echo",
     down: "down",
     paused: "paused",
@@ -320,6 +332,8 @@ export const en = {
       "Addresses or networks (10.0.0.0/24), separated by commas; empty: from anywhere.",
     hostHint: "Where it can be echoed, if it answers.",
     settle: "Quiet time in seconds",
+    settleOwn: (seconds: string) => `Complete after ${seconds} s of quiet`,
+    noEcho: "For an echo, edit it and fill in host and port.",
     settleHint: "How long after its last image a study counts as complete; empty: as for all.",
     removeExplain: "It is refused from now on, if any other scanner is registered.",
   },
@@ -337,6 +351,7 @@ export const en = {
     firstFailed: "First failed",
     attempts: "Attempts",
     study: "Study",
+    studyOf: (uid: string) => `Study …${uid.slice(-6)}`,
     noUse: "Of no use any more: a replay drops it.",
     replay: "Replay",
     replayAll: "Replay all",
@@ -427,22 +442,38 @@ export const en = {
     free: (free: string, total: string) => `${free} of ${total} are free.`,
     refusing: (least: string) =>
       `Images are refused (A700): less than ${least} are free. Make room.`,
-    full: (span: string) => `At this rate images are refused in ${span}.`,
+    full: (span: string) => `At this rate images will be refused in ${span}.`,
     notFilling: "It is not filling up.",
-    rate: (bytes: string, shrinks: boolean, hours: string) =>
-      `${shrinks ? "−" : "+"}${bytes} an hour, measured over ${hours} h.`,
-    studies: (state: string) => `Studies: ${state}`,
+    rate: (bytes: string, shrinks: boolean, span: string) =>
+      `${shrinks ? "−" : "+"}${bytes} an hour, measured over ${span}.`,
+    studies: {
+      receiving: "Studies being received",
+      complete: "Studies that are complete and about to go out",
+      forwarding: "Studies being sent",
+      sent: "Studies that were sent",
+      failed: "Studies that failed",
+      unrouted: "Studies without a destination",
+      held: "Studies that are held",
+      deleted: "Studies that were deleted",
+    } satisfies Record<Schemas["StudyState"], string>,
     spool: "Received, not yet organized",
     quarantine: "Quarantine",
   },
   logs: {
-    searchHint: "Text in the line, such as an AE title",
+    searchHint: "AE title, address, UID …",
     service: "Service",
+    services: {
+      receiver: "Receiving (receiver)",
+      organizer: "Organizing (organizer)",
+      forwarder: "Sending (forwarder)",
+      api: "Dashboard and API (api)",
+      router: "All of them (router)",
+    },
+    events: enLog,
+    none: "No line fits.",
     level: "Level",
     levels: { info: "info", warning: "warning", error: "error", critical: "critical" },
     time: "Time",
-    event: "Event",
-    fields: "More",
   },
   quarantine: {
     explain: "Files that could not be organized, and older bytes of images that came again.",
@@ -455,6 +486,7 @@ export const en = {
       loose: "put into the folder",
       stray: "stray",
     } as Record<string, string>,
+    superseded: "The image came again with other bytes; these are the older ones",
     from: "From",
     file: "File",
     retry: "Try again",
@@ -489,7 +521,7 @@ export const en = {
       "study.view": "looked at a study",
       "study.series": "looked at a study's series",
       "study.instances": "looked at a study's images",
-      "study.thumbnail": "looked at a picture",
+      "study.thumbnail": "looked at a picture of a series",
       "study.timeline": "read a study's history",
       "study.forward": "sent a study",
       "study.hold": "held a study",
@@ -533,6 +565,7 @@ export const en = {
       "audit.list": "read the audit trail",
       "audit.export": "exported the audit trail",
     } satisfies Record<Schemas["Action"], string>,
+    counted: "counted studies, to send them",
     when: "When",
     who: "Who",
     what: "What",
@@ -553,7 +586,7 @@ export const en = {
     finished: (studies: string) =>
       `${studies} asked for; each one's history tells what came of it.`,
   },
-  count: { images, studies, deliveries },
+  count: { images, studies, waiting },
 };
 
 export type Messages = typeof en;

@@ -1,9 +1,11 @@
 /** Todos os textos em português do Brasil. */
 import type { Messages } from "./en";
+import { ptBRLog } from "./pt-BR-log";
 
 const images = (n: number) => (n === 1 ? "1 imagem" : `${n} imagens`);
 const studies = (n: number) => (n === 1 ? "1 estudo" : `${n} estudos`);
-const deliveries = (n: number) => (n === 1 ? "1 entrega" : `${n} entregas`);
+const waiting = (n: number) =>
+  n === 0 ? "nada em espera" : n === 1 ? "1 entrega em espera" : `${n} entregas em espera`;
 
 export const ptBR: Messages = {
   app: {
@@ -59,7 +61,8 @@ export const ptBR: Messages = {
   },
   signIn: {
     title: "Entrar",
-    explain: "Com seu nome e sua senha, ou com o link que o roteador mostrou na primeira partida.",
+    explain:
+      "Com seu nome e sua senha, ou com o link que o roteador mostrou ao ser iniciado pela primeira vez.",
     explainToken:
       "O token do administrador está no arquivo .api-token, na pasta de dados; `make signin` mostra um link novo.",
     name: "Nome",
@@ -92,9 +95,9 @@ export const ptBR: Messages = {
     rejected: "ele rejeitou a associação",
     aborted: "ele interrompeu a associação",
     timeout: "ele não respondeu a tempo",
-    refused: (status) => `ele recusou uma imagem${status ? ` (status ${status})` : ""}`,
+    refused: (status) => `ele recusou uma imagem${status && ` (status ${status})`}`,
     "not-accepted": "ele não aceita este tipo de imagem",
-    missing: "uma imagem não está neste disco",
+    missing: "falta uma imagem neste disco",
     cancelled: "foi cancelada",
   },
   sentence: {
@@ -102,7 +105,7 @@ export const ptBR: Messages = {
     deleted: "Foi excluído. O histórico fica.",
     held: (why) => `Retido: ${why}. Nada mais é enviado até que alguém o libere.`,
     unrouted: (n) =>
-      `${images(n)} aqui, e nenhum destino as espera. Adicione ou ative um destino: ele as recebe.`,
+      `${images(n)} aqui, sem destino: nenhum estava ativo, ou nenhuma rota se aplica. Corrija isso ou envie agora.`,
     complete: (n) => `Completo com ${images(n)}; será enviado em instantes.`,
     takenOver: "Uma versão anterior do roteador já o tinha enviado.",
     delivered: (to, sent, total, at) => `${to}: ${sent} de ${total}, ${at}.`,
@@ -117,7 +120,8 @@ export const ptBR: Messages = {
       `${to}: ${sent} de ${total}, ${why}; nova tentativa às ${at}, nada a fazer.`,
     failed: (to, sent, total, why) =>
       `${to}: ${sent} de ${total}, ${why}. Resolva isso e envie de novo.`,
-    cancelled: (to, sent, total) => `${to}: ${sent} de ${total}, cancelado.`,
+    cancelled: (to, sent, total) =>
+      `${to}: ${sent} de ${total}, cancelado. Envie de novo se ainda for preciso.`,
   },
   studies: {
     search: "Buscar",
@@ -171,6 +175,7 @@ export const ptBR: Messages = {
     progress: "Imagens",
     when: "Quando",
     why: "Por quê",
+    againAt: (at) => `de novo às ${at}`,
     none: "Ainda não há nada a entregar.",
     series: "Séries",
     seriesNumber: "Nº",
@@ -178,9 +183,9 @@ export const ptBR: Messages = {
     evidence: "Por que conta como completo",
     evidenceRule: {
       settled: (n, quiet) =>
-        `Todas as associações foram encerradas e todas as imagens estão aqui (${n === 1 ? "1 associação" : `${n} associações`}); depois houve silêncio por ${quiet} s.`,
+        `Todas as associações foram encerradas e todas as imagens estão aqui (${n === 1 ? "1 associação" : `${n} associações`}); depois nada mais chegou por ${quiet} s.`,
       idle: (n, quiet) =>
-        `Nem todas as associações foram encerradas (${n === 1 ? "1 associação" : `${n} associações`}), mas houve silêncio por ${quiet} s.`,
+        `Nem todas as associações foram encerradas (${n === 1 ? "1 associação" : `${n} associações`}), mas nada mais chegou por ${quiet} s.`,
     },
     association: "Associação",
     outcome: "Fim",
@@ -215,6 +220,8 @@ export const ptBR: Messages = {
     organized: (n) => `${images(n)} na pasta do estudo`,
     completed: (revision, n) =>
       `Completo: revisão ${revision}, ${n === 1 ? "1 imagem nova" : `${n} imagens novas`}`,
+    routed: "Para onde vai",
+    nowhere: "Imagens recebidas não são encontradas",
     "delivery-started": (to) => `Começa o envio para ${to}`,
     delivered: (to) => `${to} recebeu tudo`,
     "delivery-failed": (to, why) => `O envio para ${to} falhou: ${why}`,
@@ -243,8 +250,14 @@ export const ptBR: Messages = {
     rejected: "recusada",
   },
   overview: {
-    well: "Tudo bem: nada precisa de ninguém.",
+    well: "Tudo em ordem. Não há nada a fazer.",
+    wrong: (n) => (n === 1 ? "Há 1 problema" : `Há ${n} problemas`),
+    look: (n) => (n === 1 ? "1 ponto pede atenção" : `${n} pontos pedem atenção`),
+    goesOn: "As imagens continuam sendo recebidas.",
     show: "Mostrar",
+    refused: (n) => (n === 1 ? "1 chamada recusada" : `${n} chamadas recusadas`),
+    refusedFix: "Se for um aparelho seu, admita-o com um clique.",
+    failedFix: "A página de cada estudo diz por quê. Resolva e envie de novo.",
     imagesPerMinute: "Imagens no último minuto",
     studiesToday: "Estudos hoje",
     waiting: "Entregas em espera",
@@ -252,14 +265,15 @@ export const ptBR: Messages = {
     attention: "Estudos que requerem atenção",
     attentionOf: (n) => (n === 1 ? "1 requer atenção" : `${n} requerem atenção`),
     failedOf: (n) => (n === 1 ? "1 falhou" : `${n} falharam`),
+    failedStudies: (n) => (n === 1 ? "1 estudo falhou" : `${n} estudos falharam`),
     disk: "Livre no disco",
     hours: (span) => `cheio em ${span} neste ritmo`,
     notFilling: "não está enchendo",
   },
-  diagnostics: { ok: "bem", warn: "veja", fail: "errado", fix: "O que fazer", guide: "Guia" },
+  diagnostics: { ok: "ok", warn: "atenção", fail: "falha", fix: "O que fazer", guide: "Guia" },
   echo: {
-    title: "Eco para qualquer um",
-    button: "Eco",
+    title: "Testar outro endereço (C-ECHO)",
+    button: "Testar eco",
     ok: (ms) => `Responde, em ${ms} ms.`,
     failed: (stage) => `Sem resposta: falhou ao ${stage}.`,
     stages: {
@@ -281,7 +295,7 @@ export const ptBR: Messages = {
   destinations: {
     none: "Ainda não há destino: os estudos ficam guardados até haver um.",
     add: "Adicionar destino",
-    up: "recebe imagens",
+    up: "responde",
     silent: "não responde ao eco",
     down: "fora do ar",
     paused: "em pausa",
@@ -292,7 +306,7 @@ export const ptBR: Messages = {
     calling: "Nosso AE title lá",
     callingHint: "Vazio: o do próprio roteador.",
     enabled: "Ativado",
-    enabledHint: "Desativado: nada novo é devido a ele.",
+    enabledHint: "Desativado: estudos novos não vão para ele.",
     pause: "Em pausa",
     pauseHint: "As entregas são feitas e esperam.",
     removeExplain: "Estudos novos não são mais enviados para lá. O que ele tem fica lá.",
@@ -314,7 +328,9 @@ export const ptBR: Messages = {
     addressesHint:
       "Endereços ou redes (10.0.0.0/24), separados por vírgula; vazio: de qualquer lugar.",
     hostHint: "Onde responde ao eco, se responder.",
-    settle: "Tempo de silêncio em segundos",
+    settle: "Segundos sem imagens novas",
+    settleOwn: (seconds) => `Completo após ${seconds} s sem imagens`,
+    noEcho: "Para testar o eco, edite e informe host e porta.",
     settleHint:
       "Quanto tempo após a última imagem um estudo conta como completo; vazio: como para todos.",
     removeExplain: "É recusado a partir de agora, se houver outro aparelho cadastrado.",
@@ -333,6 +349,7 @@ export const ptBR: Messages = {
     firstFailed: "Primeira falha",
     attempts: "Tentativas",
     study: "Estudo",
+    studyOf: (uid) => `Estudo …${uid.slice(-6)}`,
     noUse: "Sem utilidade agora: a repetição a descarta.",
     replay: "Repetir",
     replayAll: "Repetir todas",
@@ -410,7 +427,7 @@ export const ptBR: Messages = {
   },
   start: {
     pacs: "Adicione seu PACS",
-    pacsExplain: "Para onde vão os estudos: endereço, porta e AE title. Depois, faça um eco.",
+    pacsExplain: "Para onde vão os estudos: endereço, porta e AE title. Depois, teste o eco.",
     scanner: "Adicione seu aparelho",
     scannerExplain:
       "Não é preciso para começar: enquanto não houver nenhum, toda chamada é aceita. Com o primeiro, só as conhecidas.",
@@ -423,20 +440,36 @@ export const ptBR: Messages = {
     refusing: (least) => `Imagens são recusadas (A700): menos de ${least} livres. Libere espaço.`,
     full: (span) => `Neste ritmo, imagens serão recusadas em ${span}.`,
     notFilling: "Não está enchendo.",
-    rate: (bytes, shrinks, hours) =>
-      `${shrinks ? "−" : "+"}${bytes} por hora, medido em ${hours} h.`,
-    studies: (state) => `Estudos: ${state}`,
+    rate: (bytes, shrinks, span) =>
+      `${shrinks ? "−" : "+"}${bytes} por hora, medido ao longo de ${span}.`,
+    studies: {
+      receiving: "Estudos sendo recebidos",
+      complete: "Estudos completos, prestes a sair",
+      forwarding: "Estudos em envio",
+      sent: "Estudos enviados",
+      failed: "Estudos que falharam",
+      unrouted: "Estudos sem destino",
+      held: "Estudos retidos",
+      deleted: "Estudos excluídos",
+    },
     spool: "Recebido, ainda não organizado",
     quarantine: "Quarentena",
   },
   logs: {
-    searchHint: "Texto na linha, como um AE title",
+    searchHint: "AE title, endereço, UID …",
     service: "Serviço",
+    services: {
+      receiver: "Recepção (receiver)",
+      organizer: "Organização (organizer)",
+      forwarder: "Envio (forwarder)",
+      api: "Painel e API (api)",
+      router: "Todos (router)",
+    },
+    events: ptBRLog,
+    none: "Nenhuma linha corresponde.",
     level: "Nível",
     levels: { info: "info", warning: "aviso", error: "erro", critical: "crítico" },
     time: "Hora",
-    event: "Evento",
-    fields: "Mais",
   },
   quarantine: {
     explain:
@@ -450,6 +483,7 @@ export const ptBR: Messages = {
       loose: "posto na pasta",
       stray: "avulso",
     },
+    superseded: "A imagem veio de novo com outros bytes; estes são os antigos",
     from: "De",
     file: "Arquivo",
     retry: "Tentar de novo",
@@ -459,9 +493,9 @@ export const ptBR: Messages = {
   users: {
     people: "Usuários",
     tokens: "Tokens de outros sistemas",
-    role: "Papel",
+    role: "Perfil",
     roleHint:
-      "Leitores leem; operadores também fazem eco, enviam, retêm e repetem; administradores fazem tudo.",
+      "Leitores leem; operadores também testam o eco, enviam, retêm e repetem; administradores fazem tudo.",
     lastSignedIn: "Última entrada",
     never: "nunca",
     disabled: "Desativado",
@@ -483,7 +517,7 @@ export const ptBR: Messages = {
       "study.view": "viu um estudo",
       "study.series": "viu as séries de um estudo",
       "study.instances": "viu as imagens de um estudo",
-      "study.thumbnail": "viu uma figura",
+      "study.thumbnail": "viu uma figura de uma série",
       "study.timeline": "leu o histórico de um estudo",
       "study.forward": "enviou um estudo",
       "study.hold": "reteve um estudo",
@@ -503,16 +537,16 @@ export const ptBR: Messages = {
       "destination.create": "adicionou um destino",
       "destination.change": "mudou um destino",
       "destination.delete": "removeu um destino",
-      "destination.echo": "fez eco a um destino",
+      "destination.echo": "testou o eco de um destino",
       "sender.create": "adicionou um aparelho",
       "sender.change": "mudou um aparelho",
       "sender.delete": "removeu um aparelho",
-      "sender.echo": "fez eco a um aparelho",
+      "sender.echo": "testou o eco de um aparelho",
       "route.create": "adicionou uma rota",
       "route.change": "mudou uma rota",
       "route.delete": "removeu uma rota",
       "route.test": "experimentou as rotas",
-      "peer.echo": "fez eco a alguém",
+      "peer.echo": "testou o eco de um endereço",
       "data-folder.adopt": "seguiu com outra pasta de dados",
       "session.open": "entrou",
       "session.close": "saiu",
@@ -527,6 +561,7 @@ export const ptBR: Messages = {
       "audit.list": "leu a auditoria",
       "audit.export": "exportou a auditoria",
     },
+    counted: "contou estudos, para enviá-los",
     when: "Quando",
     who: "Quem",
     what: "O quê",
@@ -545,5 +580,5 @@ export const ptBR: Messages = {
     asked: (n, of) => `${n} de ${of} pedidos`,
     finished: (studies) => `${studies} pedidos; o histórico de cada um conta o que houve.`,
   },
-  count: { images, studies, deliveries },
+  count: { images, studies, waiting },
 };

@@ -1,10 +1,10 @@
 /** Who changed what, and who looked at patients' data. */
 import { Link, useSearchParams } from "wouter-preact";
 import { client, result, type Schemas } from "../api/client";
-import { useAsked } from "../api/queries";
+import { usePages } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat, useMay } from "../session";
-import { Badge, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { Text } from "../ui/fields";
 import type { Tone } from "../words";
 
@@ -38,8 +38,8 @@ function Trail() {
     from: given("from") || null,
     to: given("to") || null,
   };
-  const found = useAsked(["audit", JSON.stringify(wanted)], () =>
-    result(client.GET("/api/v1/audit", { params: { query: { ...wanted, limit: 200 } } })),
+  const found = usePages(["audit", JSON.stringify(wanted)], (page) =>
+    result(client.GET("/api/v1/audit", { params: { query: { ...wanted, ...page } } })),
   );
   const put = (name: string) => (value: string) =>
     setSearch(
@@ -75,7 +75,7 @@ function Trail() {
               </tr>
             </thead>
             <tbody>
-              {(found.data?.items ?? []).map((each) => (
+              {found.items.map((each) => (
                 <tr key={each.id}>
                   <td class="nowrap">{format.second(each.at)}</td>
                   <td>
@@ -83,13 +83,15 @@ function Trail() {
                     <small class="quiet">{each.address}</small>
                   </td>
                   <td>
-                    {a.actions[each.action as keyof typeof a.actions] ?? each.action}
+                    {each.detail.dry_run
+                      ? a.counted
+                      : (a.actions[each.action as keyof typeof a.actions] ?? each.action)}
                     {each.count > 1 && ` × ${each.count}`}
                   </td>
                   <td class="text">
                     {each.study_uid ? (
                       <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
-                        {t.queues.study}
+                        {t.queues.studyOf(each.study_uid)}
                       </Link>
                     ) : (
                       each.about
@@ -103,6 +105,7 @@ function Trail() {
             </tbody>
           </table>
         </Scrolled>
+        <More of={found} />
       </Loaded>
     </>
   );

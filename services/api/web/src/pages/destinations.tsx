@@ -66,7 +66,7 @@ function DestinationCard(props: {
         <p>
           {destination.ae_title} · {destination.host}:{destination.port}
           {destination.tls && " · TLS"}
-          <small class="quiet">{t.count.deliveries(destination.waiting)}</small>
+          <small class="quiet">{t.count.waiting(destination.waiting)}</small>
         </p>
         {destination.down && (
           <p>
@@ -196,11 +196,7 @@ function RemoveDialog(props: { destination: Destination; onClose: () => void }) 
     >
       <p>{d.removeExplain}</p>
       {waiting > 0 && (
-        <Check
-          label={d.discard(t.count.deliveries(waiting))}
-          value={discard}
-          onChange={setDiscard}
-        />
+        <Check label={d.discard(String(waiting))} value={discard} onChange={setDiscard} />
       )}
     </Dialog>
   );

@@ -1,5 +1,4 @@
 /** How full the disk is, with what, and when it will be full. */
-import type { Study } from "../api/client";
 import { useDisk } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
@@ -24,12 +23,13 @@ export function Disk() {
   const used = (100 * disk.used_bytes) / Math.max(1, disk.total_bytes);
   const parts: [string, number][] = [
     ...Object.entries(disk.studies_bytes).map(([state, bytes]): [string, number] => [
-      d.studies(t.states[state as Study["state"]]),
+      d.studies[state as keyof typeof d.studies],
       bytes,
     ]),
     [d.spool, disk.spool_bytes],
     [d.quarantine, disk.quarantine_bytes],
   ];
+  parts.sort((a, b) => b[1] - a[1]);
   return (
     <>
       <Heading title={t.pages.disk} />
@@ -51,11 +51,11 @@ export function Disk() {
           {d.rate(
             format.bytes(Math.abs(disk.growth_bytes_per_hour)),
             disk.growth_bytes_per_hour < 0,
-            format.number(disk.growth_window_hours),
+            format.span(disk.growth_window_hours),
           )}
         </span>
       </p>
-      <table>
+      <table class="parts">
         <caption class="wa-visually-hidden">{t.pages.disk}</caption>
         <tbody>
           {parts.map(([name, bytes]) => (

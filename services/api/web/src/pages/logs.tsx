@@ -2,16 +2,15 @@
 import { useQueryClient } from "@tanstack/preact-query";
 import { useEffect } from "preact/hooks";
 import { Link, useSearchParams } from "wouter-preact";
-import { client, result, type Schemas } from "../api/client";
-import { useAsked } from "../api/queries";
+import { client, type LogEntry, result } from "../api/client";
+import { usePages } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Badge, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Badge, Heading, Loaded, More } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import type { Tone } from "../words";
+import { lineText, plainText, type Tone } from "../words";
 
-type Entry = Schemas["LogEntry"];
-type Level = Entry["level"];
+type Level = LogEntry["level"];
 const LEVELS: Level[] = ["info", "warning", "error", "critical"];
 const TONES: Record<Level, Tone> = {
   info: "neutral",
@@ -19,20 +18,19 @@ const TONES: Record<Level, Tone> = {
   error: "danger",
   critical: "danger",
 };
-const SERVICES = ["receiver", "organizer", "forwarder", "api", "router"];
+const SERVICES = ["receiver", "organizer", "forwarder", "api", "router"] as const;
 const AT_MOST_EVERY_MS = 1000;
 
 export function Logs() {
   const t = useText();
   const l = t.logs;
-  const format = useFormat();
   const [search, setSearch] = useSearchParams();
   const given = (name: string) => search.get(name) ?? "";
   const level = LEVELS.find((each) => each === given("level"));
   const wanted = { level, service: given("service"), q: given("q"), study: given("study") };
   const key = JSON.stringify(wanted);
-  const lines = useAsked(["logs", key], () =>
-    result(client.GET("/api/v1/logs", { params: { query: { ...wanted, limit: 200 } } })),
+  const lines = usePages(["logs", key], (page) =>
+    result(client.GET("/api/v1/logs", { params: { query: { ...wanted, ...page } } })),
   );
   useNewLines(search);
 
@@ -62,7 +60,7 @@ export function Logs() {
           label={l.service}
           placeholder={t.app.all}
           value={wanted.service}
-          options={SERVICES.map((each) => [each, each] as const)}
+          options={SERVICES.map((each) => [each, l.services[each]] as const)}
           onChange={(value) => put("service", value)}
         />
         <Choice
@@ -75,56 +73,58 @@ export function Logs() {
         <Text label={t.study.uid} value={wanted.study} onChange={(value) => put("study", value)} />
       </search>
       <Loaded of={lines}>
-        <Scrolled label={t.pages.logs}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{l.time}</th>
-                <th scope="col">{l.level}</th>
-                <th scope="col">{l.service}</th>
-                <th scope="col">{l.event}</th>
-                <th scope="col">{l.fields}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {(lines.data?.items ?? []).map((each) => (
-                <tr key={each.id}>
-                  <td class="nowrap">{format.second(each.time)}</td>
-                  <td>
-                    <Badge tone={TONES[each.level]}>{l.levels[each.level]}</Badge>
-                  </td>
-                  <td>{each.service}</td>
-                  <td>{each.event}</td>
-                  <td class="text">
-                    <Fields entry={each} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scrolled>
+        {lines.items.length ? (
+          <ol class="log" aria-label={t.pages.logs}>
+            {lines.items.map((each) => (
+              <Line key={each.id} entry={each} />
+            ))}
+          </ol>
+        ) : (
+          <p>{l.none}</p>
+        )}
+        <More of={lines} />
       </Loaded>
     </>
   );
 }
 
-function Fields(props: { entry: Entry }) {
+/** What happened, in words; what the service wrote is folded away. */
+function Line(props: { entry: LogEntry }) {
+  const t = useText();
+  const format = useFormat();
+  const { entry } = props;
+  const study = plainText(entry.fields.study_uid);
   return (
-    <>
-      {Object.entries(props.entry.fields).map(([name, value]) => {
-        const text = typeof value === "string" ? value : JSON.stringify(value);
-        return (
-          <span key={name} class="field">
-            {name}=
-            {name === "study_uid" ? (
-              <Link href={`/studies/${encodeURIComponent(text)}`}>{text}</Link>
-            ) : (
-              text
-            )}{" "}
-          </span>
-        );
-      })}
-    </>
+    <li>
+      <time dateTime={entry.time} title={format.exact(entry.time)}>
+        {format.second(entry.time)}
+      </time>
+      <Badge tone={TONES[entry.level]}>{t.logs.levels[entry.level]}</Badge>
+      <div>
+        {lineText(entry, t)}
+        {study && (
+          <>
+            {" "}
+            <Link class="nowrap" href={`/studies/${encodeURIComponent(study)}`}>
+              {t.queues.studyOf(study)}
+            </Link>
+          </>
+        )}
+        <details>
+          <summary>
+            {entry.service} · {entry.event}
+          </summary>
+          <dl>
+            {Object.entries(entry.fields).map(([name, value]) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{plainText(value)}</dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+      </div>
+    </li>
   );
 }
 

@@ -1,38 +1,97 @@
-/** Is all well? What is not comes first, each with what to do about it. */
+/** Is all well? One sentence answers; what is not follows, each with what to do about it. */
+import type { ComponentChildren } from "preact";
 import { Link } from "wouter-preact";
 import type { Check } from "../api/client";
-import { useDestinations, useDiagnostics, useDisk, useOverview } from "../api/queries";
+import {
+  useDestinations,
+  useDiagnostics,
+  useDisk,
+  useOverview,
+  useRefused,
+  useSenders,
+} from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded, Notice } from "../ui/basics";
+import { callersToLookAt } from "../words";
 import { StateBadge } from "./destinations";
 import { CheckText, placeOf } from "./diagnostics";
 
 export function Overview() {
   const t = useText();
-  const checks = useDiagnostics();
-  const wrong = (checks.data ?? []).filter((each) => each.status !== "ok");
   return (
     <>
       <Heading title={t.pages.overview} />
-      <Loaded of={checks}>
-        <div class="sentences" aria-live="polite">
-          {wrong.length === 0 ? (
-            <Notice tone="success" large>
-              {t.overview.well}
-            </Notice>
-          ) : (
-            wrong.map((each) => <Wrong key={each.id} check={each} />)
-          )}
-        </div>
-      </Loaded>
+      <Verdict />
       <Figures />
       <WhereTo />
     </>
   );
 }
 
-/** Each destination in a glance: whether it takes images, and what waits for it. */
+function Verdict() {
+  const t = useText();
+  const o = t.overview;
+  const checks = useDiagnostics();
+  const failed = useOverview().data?.studies.failed ?? 0;
+  const refused = useRefused().data?.items ?? [];
+  const callers = callersToLookAt(refused, useSenders().data?.items ?? [], new Date()).length;
+  const found = checks.data ?? [];
+  const wrong = found.filter((each) => each.status === "fail");
+  const look = found.filter((each) => each.status === "warn");
+  const lookAt = look.length + Number(failed > 0) + Number(callers > 0);
+  return (
+    <Loaded of={checks}>
+      <div class="sentences" aria-live="polite">
+        <Notice tone={wrong.length ? "danger" : lookAt ? "warning" : "success"} large>
+          <strong class="verdict">
+            {wrong.length ? o.wrong(wrong.length) : lookAt ? o.look(lookAt) : o.well}
+          </strong>
+          {wrong.length === 0 && lookAt > 0 && ` ${o.goesOn}`}
+        </Notice>
+        {[...wrong, ...look].map((each) => (
+          <Wrong key={each.id} check={each} />
+        ))}
+        {failed > 0 && (
+          <LookAt title={o.failedStudies(failed)} fix={o.failedFix} to="/studies?state=failed" />
+        )}
+        {callers > 0 && <LookAt title={o.refused(callers)} fix={o.refusedFix} to="/scanners" />}
+      </div>
+    </Loaded>
+  );
+}
+
+function Wrong(props: { check: Check }) {
+  const t = useText();
+  const { check } = props;
+  const place = placeOf(check);
+  return (
+    <Item tone={check.status === "fail" ? "danger" : "warning"}>
+      <CheckText check={check}>{place && <Link href={place}>{t.overview.show}</Link>}</CheckText>
+    </Item>
+  );
+}
+
+function LookAt(props: { title: string; fix: string; to: string }) {
+  const t = useText();
+  return (
+    <Item tone="warning">
+      <strong>{props.title}</strong>
+      <br />
+      {t.diagnostics.fix}: {props.fix}
+      <div class="actions">
+        <Link href={props.to}>{t.overview.show}</Link>
+      </div>
+    </Item>
+  );
+}
+
+/** Quieter than the verdict, which is what one reads first. */
+function Item(props: { tone: "danger" | "warning"; children: ComponentChildren }) {
+  return <div class={`look ${props.tone}`}>{props.children}</div>;
+}
+
+/** Each destination in a glance: whether it answers, and what waits for it. */
 function WhereTo() {
   const t = useText();
   const found = useDestinations();
@@ -45,22 +104,11 @@ function WhereTo() {
         {shown.map((each) => (
           <li key={each.name}>
             <Link href="/destinations">{each.name}</Link> <StateBadge destination={each} />
-            <span class="quiet">{t.count.deliveries(each.waiting)}</span>
+            <span class="quiet">{t.count.waiting(each.waiting)}</span>
           </li>
         ))}
       </ul>
     </section>
-  );
-}
-
-function Wrong(props: { check: Check }) {
-  const t = useText();
-  const { check } = props;
-  const place = placeOf(check);
-  return (
-    <Notice tone={check.status === "fail" ? "danger" : "warning"}>
-      <CheckText check={check}>{place && <Link href={place}>{t.overview.show}</Link>}</CheckText>
-    </Notice>
   );
 }
 
@@ -108,7 +156,7 @@ function Figure(props: { name: string; value: string; to?: string; bad?: boolean
   return (
     <li>
       <span class="quiet">{props.name}</span>
-      {props.to ? <Link href={props.to}>{value}</Link> : value}
+      {props.to ? <Link href={props.to}>{value}</Link> : value}{" "}
       {props.bad && <Badge tone="danger">!</Badge>}
       {props.note && <small class="quiet">{props.note}</small>}
     </li>

@@ -3,12 +3,13 @@ import { useMutation, useQueryClient } from "@tanstack/preact-query";
 import { useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { client, result, type Schemas } from "../api/client";
-import { useAsked } from "../api/queries";
+import { usePages } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Action, Badge, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Action, Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { say } from "../ui/toast";
+import { capital } from "../words";
 
 type Quarantined = Schemas["Quarantined"];
 
@@ -17,10 +18,10 @@ export function Quarantine() {
   const q = t.quarantine;
   const format = useFormat();
   const [removing, remove] = useState<Quarantined | null>(null);
-  const found = useAsked(["quarantine"], () =>
-    result(client.GET("/api/v1/quarantine", { params: { query: { limit: 200 } } })),
+  const found = usePages(["quarantine"], (page) =>
+    result(client.GET("/api/v1/quarantine", { params: { query: page } })),
   );
-  const shown = found.data?.items ?? [];
+  const shown = found.items;
   return (
     <>
       <Heading title={t.pages.quarantine} />
@@ -50,7 +51,9 @@ export function Quarantine() {
                     <td>
                       <Badge tone="warning">{q.kinds[each.kind] ?? each.kind}</Badge>
                     </td>
-                    <td class="text">{each.reason}</td>
+                    <td class="text">
+                      {each.kind === "superseded" ? q.superseded : capital(each.reason)}
+                    </td>
                     <td>
                       {each.calling_ae_title || "—"}
                       <small class="quiet">{each.peer_address}</small>
@@ -79,6 +82,7 @@ export function Quarantine() {
             </table>
           </Scrolled>
         )}
+        <More of={found} />
       </Loaded>
       {removing && (
         <Dialog

@@ -6,10 +6,11 @@ import { client, type QueueStatus, result } from "../api/client";
 import { useAsked, useFailedDeliveries, useQueues } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Action, Badge, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Action, Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { say } from "../ui/toast";
-import { DELIVERY_TONES, reasonText } from "../words";
+import { capital, DELIVERY_TONES, reasonText } from "../words";
 import { Depths } from "./depths";
+import { spokenName } from "./studies";
 import { DeliveryActions } from "./study";
 
 export function Queues() {
@@ -69,7 +70,7 @@ function FailedDeliveries() {
   const t = useText();
   const format = useFormat();
   const found = useFailedDeliveries();
-  const shown = (found.data?.items ?? []).filter((each) => !each.replaced_by);
+  const shown = found.items.filter((each) => !each.replaced_by);
   return (
     <section>
       <h2>{t.queues.failed}</h2>
@@ -99,7 +100,7 @@ function FailedDeliveries() {
                   <tr key={each.id}>
                     <td>
                       <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
-                        {t.queues.study}
+                        {spokenName(each.patient_name)}
                       </Link>
                     </td>
                     <td>{each.destination}</td>
@@ -112,12 +113,12 @@ function FailedDeliveries() {
                       {each.sent} / {each.total}
                     </td>
                     <td class="text">
-                      {each.reason && reasonText(each.reason, t)}
+                      {each.reason && capital(reasonText(each.reason, t))}
                       <small class="quiet">{each.reason?.text}</small>
                     </td>
                     <td class="nowrap">
                       {each.next_attempt_at
-                        ? `→ ${format.time(each.next_attempt_at)}`
+                        ? t.study.againAt(format.time(each.next_attempt_at))
                         : each.finished_at && format.time(each.finished_at)}
                     </td>
                     <td>
@@ -129,6 +130,7 @@ function FailedDeliveries() {
             </table>
           </Scrolled>
         )}
+        <More of={found} />
       </Loaded>
     </section>
   );
@@ -145,9 +147,9 @@ function QueueRow(props: { queue: QueueStatus; isOpen: boolean; toggle: () => vo
         {queue.name}
         {queue.ready > 0 && <small class="quiet">{queue.grows_when}</small>}
       </td>
-      <td class="number">{format.number(queue.ready)}</td>
-      <td class="number">{format.number(retried)}</td>
-      <td class="number">
+      <td class={numberClass(queue.ready)}>{format.number(queue.ready)}</td>
+      <td class={numberClass(retried)}>{format.number(retried)}</td>
+      <td class={numberClass(queue.dead_letters)}>
         {queue.dead_letters > 0 ? (
           <Badge tone="danger">{format.number(queue.dead_letters)}</Badge>
         ) : (
@@ -167,6 +169,11 @@ function QueueRow(props: { queue: QueueStatus; isOpen: boolean; toggle: () => vo
       </td>
     </tr>
   );
+}
+
+/** On a phone what is zero is left out. */
+function numberClass(count: number): string {
+  return count ? "number" : "number zero";
 }
 
 function Replay(props: { queue: string; message?: string }) {
@@ -234,7 +241,9 @@ function DeadLetters(props: { queue: string }) {
                   <td class="number">{each.attempt}</td>
                   <td>
                     {each.study_uid && (
-                      <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>{q.study}</Link>
+                      <Link href={`/studies/${encodeURIComponent(each.study_uid)}`}>
+                        {q.studyOf(each.study_uid)}
+                      </Link>
                     )}
                   </td>
                   <td>

@@ -74,7 +74,9 @@ function RouteItem(props: { route: Route; onEdit: () => void; onRemove: () => vo
   const conditions = conditionTexts(route, t);
   return (
     <li>
-      <span class="quiet">{route.order}</span>
+      <span class="quiet">
+        {r.order} {route.order}
+      </span>
       <div class="form">
         <div>
           <strong>{route.name}</strong>{" "}

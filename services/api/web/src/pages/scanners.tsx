@@ -9,7 +9,7 @@ import { Action, Heading, Loaded, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
 import { say } from "../ui/toast";
-import { mayBeAdmitted, nameOf, refusedCallers } from "../words";
+import { capital, mayBeAdmitted, nameOf, refusedCallers } from "../words";
 import { GuideLink } from "./diagnostics";
 import { Echo } from "./echo";
 
@@ -37,6 +37,7 @@ export function Scanners() {
   const t = useText();
   const s = t.scanners;
   const { site } = useHere();
+  const format = useFormat();
   const found = useSenders();
   const [draft, setDraft] = useState<Draft | null>(null);
   const [removing, remove] = useState<Sender | null>(null);
@@ -62,6 +63,10 @@ export function Scanners() {
                   <small class="quiet">
                     {each.addresses.length ? each.addresses.join(", ") : s.anywhere}
                   </small>
+                  {each.settle_seconds !== null && (
+                    <small class="quiet">{s.settleOwn(format.number(each.settle_seconds))}</small>
+                  )}
+                  {!(each.host && each.port) && <small class="quiet">{s.noEcho}</small>}
                 </p>
                 <Echo
                   disabled={!each.host || !each.port}
@@ -170,7 +175,7 @@ function Refused(props: { known: Sender[] }) {
                 <td>{each.peer_address}</td>
                 <td class="nowrap">{format.time(each.opened_at)}</td>
                 <td class="text">
-                  {each.reason}
+                  {capital(each.reason ?? "")}
                   <br />
                   {each.fix}.
                   {each.help && (

@@ -5,8 +5,8 @@ import { useSearchParams } from "wouter-preact";
 import { client, result } from "../api/client";
 import { useDestinations } from "../api/queries";
 import { useText } from "../i18n";
-import { useFormat } from "../session";
-import { Action, Failure, Heading, Notice } from "../ui/basics";
+import { useFormat, useMay } from "../session";
+import { Action, Failure, Heading, Loaded, Notice } from "../ui/basics";
 import { Choice } from "../ui/fields";
 import { filtersOf, StudyFilterBar } from "./studies";
 
@@ -32,6 +32,7 @@ export function SendMany() {
   const counts = useQuery({
     queryKey: ["bulk-counts", JSON.stringify(body)],
     queryFn: () => send(true),
+    enabled: useMay()("operator"),
     // To count is on record in the audit trail, so it is done when somebody asks for it.
     refetchOnWindowFocus: false,
   });
@@ -42,7 +43,7 @@ export function SendMany() {
       <Heading title={t.pages.sendMany} />
       <p class="quiet">{m.explain}</p>
       <StudyFilterBar />
-      <div class="filters">
+      <div class="filters where">
         <Choice
           label={t.study.destination}
           placeholder={t.study.sendAll}
@@ -64,6 +65,7 @@ export function SendMany() {
       </div>
       <div class="sentences" aria-live="polite">
         {counts.error && <Failure error={counts.error} />}
+        {counts.isLoading && <Loaded of={counts}>{null}</Loaded>}
         {counts.data && (
           <Notice tone="brand" large>
             {m.counts(t.count.studies(counts.data.studies), t.count.images(counts.data.instances))}
@@ -75,16 +77,18 @@ export function SendMany() {
         {sending.error && <Failure error={sending.error} />}
         {id && <Progress id={id} />}
       </div>
-      <Action
-        needs="operator"
-        icon="send"
-        tone="brand"
-        loading={sending.isPending}
-        disabled={!counts.data?.studies || Boolean(id)}
-        onClick={() => sending.mutate()}
-      >
-        {m.send(t.count.studies(counts.data?.studies ?? 0))}
-      </Action>
+      {!counts.isLoading && (
+        <Action
+          needs="operator"
+          icon="send"
+          tone="brand"
+          loading={sending.isPending}
+          disabled={!counts.data?.studies || Boolean(id)}
+          onClick={() => sending.mutate()}
+        >
+          {m.send(t.count.studies(counts.data?.studies ?? 0))}
+        </Action>
+      )}
     </>
   );
 }

@@ -18,7 +18,7 @@ export function Start() {
   const [asked, ask] = useState<"destination" | "sender" | null>(null);
   const hasDestination = Boolean(destinations.data?.items.length);
   const hasSender = Boolean(senders.data?.items.length);
-  const hasStudy = Boolean(studies.data?.pages[0]?.items.length);
+  const hasStudy = studies.items.length > 0;
   return (
     <>
       <Heading title={t.pages.start} />

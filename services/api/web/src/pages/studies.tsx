@@ -4,9 +4,9 @@ import type WaSelect from "@awesome.me/webawesome/dist/components/select/select.
 import type WaSwitch from "@awesome.me/webawesome/dist/components/switch/switch.js";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Link, useLocation, useSearchParams } from "wouter-preact";
-import type { Study } from "../api/client";
+import type { Delivery, Study } from "../api/client";
 import { type StudyFilters, useStudies } from "../api/queries";
-import { type Messages, useText } from "../i18n";
+import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, Failure, Heading, Loaded } from "../ui/basics";
 import { useVirtualRows } from "../ui/virtual-rows";
@@ -47,11 +47,11 @@ export function Studies() {
   const [search] = useSearchParams();
   const filters = useMemo(() => filtersOf(search), [search]);
   const found = useStudies(filters);
-  const rows = useMemo(() => found.data?.pages.flatMap((page) => page.items) ?? [], [found.data]);
+  const rows = found.items;
   return (
     <div class="studies">
       <Heading title={t.pages.studies} />
-      <StudyFilterBar />
+      <StudyFilterBar ordered />
       {found.error && rows.length > 0 && "status" in found.error && found.error.status !== 0 && (
         <Failure error={found.error} />
       )}
@@ -64,7 +64,15 @@ export function Studies() {
             loadMore={() => found.isFetchingNextPage || void found.fetchNextPage()}
           />
         ) : (
-          <p>{Object.keys(filters).length ? t.studies.noneFits : t.studies.none}</p>
+          <p>
+            {Object.keys(filters).length ? (
+              t.studies.noneFits
+            ) : (
+              <>
+                {t.studies.none} <Link href="/start">{t.pages.start}</Link>
+              </>
+            )}
+          </p>
         )}
       </Loaded>
       <p role="status" class="quiet">
@@ -76,7 +84,7 @@ export function Studies() {
 }
 
 /** Writes the filters into the address, which is where they are kept. */
-export function StudyFilterBar() {
+export function StudyFilterBar(props: { ordered?: boolean }) {
   const t = useText();
   const s = t.studies;
   const [search, setSearch] = useSearchParams();
@@ -189,18 +197,20 @@ export function StudyFilterBar() {
         value={search.get("to") ?? ""}
         onChange={input("to")}
       />
-      <wa-select
-        size="s"
-        label={s.sort}
-        value={search.get("sort") ?? "-created_at"}
-        onChange={select("sort")}
-      >
-        {Object.entries(s.sorts).map(([value, name]) => (
-          <wa-option key={value} value={value}>
-            {name}
-          </wa-option>
-        ))}
-      </wa-select>
+      {props.ordered && (
+        <wa-select
+          size="s"
+          label={s.sort}
+          value={search.get("sort") ?? "-created_at"}
+          onChange={select("sort")}
+        >
+          {Object.entries(s.sorts).map(([value, name]) => (
+            <wa-option key={value} value={value}>
+              {name}
+            </wa-option>
+          ))}
+        </wa-select>
+      )}
       <wa-switch
         size="s"
         checked={Boolean(search.get("attention"))}
@@ -266,22 +276,26 @@ function StudyTable(props: { rows: Study[]; hasMore: boolean; loadMore: () => vo
         <caption class="wa-visually-hidden">{s.caption}</caption>
         <thead>
           <tr>
-            <th scope="col">{s.received}</th>
+            <th scope="col" class="at">
+              {s.received}
+            </th>
             <th scope="col">{s.patient}</th>
-            <th scope="col" class="wide">
+            <th scope="col" class="wide id">
               {s.id}
             </th>
-            <th scope="col" class="wide">
+            <th scope="col" class="wide modality">
               {s.modality}
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number images">
               {s.images}
             </th>
-            <th scope="col">{s.stateHeading}</th>
-            <th scope="col" class="wide">
+            <th scope="col" class="state">
+              {s.stateHeading}
+            </th>
+            <th scope="col" class="wide owed">
               {s.destinations}
             </th>
-            <th scope="col" class="wide">
+            <th scope="col" class="wide description">
               {s.description}
             </th>
           </tr>
@@ -311,7 +325,8 @@ function StudyTable(props: { rows: Study[]; hasMore: boolean; loadMore: () => vo
 function Space(props: { height: number }) {
   return (
     <tr>
-      <td colSpan={8} style={{ height: `${props.height}px`, padding: 0 }} />
+      {/* Of one column: of more, a phone's table would get columns that it does not have. */}
+      <td style={{ height: `${props.height}px`, padding: 0 }} />
     </tr>
   );
 }
@@ -320,14 +335,15 @@ function StudyRow(props: { study: Study; number: number; isCurrent: boolean }) {
   const t = useText();
   const format = useFormat();
   const { study } = props;
+  const name = spokenName(study.patient_name);
+  const owed = owedText(study);
   return (
     <tr aria-rowindex={props.number + 2} class={props.isCurrent ? "current" : ""}>
-      <td class="nowrap">{format.stamp(study.created_at)}</td>
-      <td>
+      <td class="at">{format.stamp(study.created_at)}</td>
+      <td title={name}>
         <Link href={`/studies/${encodeURIComponent(study.study_uid)}`}>
-          {spokenName(study.patient_name)}
+          {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />} {name}
         </Link>
-        {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />}
       </td>
       <td class="wide">{study.patient_id}</td>
       <td class="wide">{study.modalities.join(", ") || study.modality}</td>
@@ -335,8 +351,12 @@ function StudyRow(props: { study: Study; number: number; isCurrent: boolean }) {
       <td>
         <Badge tone={STATE_TONES[study.state]}>{t.states[study.state]}</Badge>
       </td>
-      <td class="wide">{owedText(study, t)}</td>
-      <td class="wide">{study.study_description}</td>
+      <td class="wide" title={owed}>
+        {owed}
+      </td>
+      <td class="wide" title={study.study_description}>
+        {study.study_description}
+      </td>
     </tr>
   );
 }
@@ -346,12 +366,15 @@ export function spokenName(name: string): string {
   return name.replaceAll("_", " ").trim() || "—";
 }
 
-function owedText(study: Study, t: Messages): string {
-  return owedTo(study.deliveries)
+const FAILED: string[] = ["failed", "cancelled"] satisfies Delivery["state"][];
+
+/** Each destination with a mark, or with how far it is; the state has a column of its own. */
+function owedText(study: Study): string {
+  return owedTo(study)
     .map((each) =>
       each.decisive.state === "delivered"
         ? `${each.destination} ✓`
-        : `${each.destination} ${each.sent}/${each.total} ${t.deliveryStates[each.decisive.state]}`,
+        : `${each.destination} ${FAILED.includes(each.decisive.state) ? "✗ " : ""}${each.sent}/${each.total}`,
     )
     .join(", ");
 }

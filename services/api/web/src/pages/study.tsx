@@ -17,7 +17,7 @@ import { useFormat } from "../session";
 import { Action, Badge, Failure, Heading, Loaded, Notice, Scrolled } from "../ui/basics";
 import { Dialog, ReasonDialog } from "../ui/dialogs";
 import { say } from "../ui/toast";
-import { DELIVERY_TONES, holders, reasonText, STATE_TONES, sentences } from "../words";
+import { capital, DELIVERY_TONES, holders, reasonText, STATE_TONES, sentences } from "../words";
 import { spokenName } from "./studies";
 import { Evidence, Timeline } from "./timeline";
 
@@ -75,7 +75,7 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
             {each.text}
           </Notice>
         ))}
-        {!study.on_disk && study.image_count > 0 && study.state !== "deleted" && (
+        {!study.on_disk && study.image_count > 0 && (
           <Notice tone="neutral">
             {holders(study).length
               ? t.study.notOnDisk(format.list(holders(study)))
@@ -293,7 +293,7 @@ function DeliveryRow(props: { delivery: Delivery }) {
       <td class="text">
         {delivery.reason && delivery.state !== "delivered" && (
           <>
-            {reasonText(delivery.reason, t)}
+            {capital(reasonText(delivery.reason, t))}
             <br />
             <small class="quiet">{delivery.reason.text}</small>
           </>
@@ -301,7 +301,7 @@ function DeliveryRow(props: { delivery: Delivery }) {
       </td>
       <td class="nowrap">
         {delivery.state === "retrying" && delivery.next_attempt_at
-          ? `→ ${format.time(delivery.next_attempt_at)}`
+          ? t.study.againAt(format.time(delivery.next_attempt_at))
           : delivery.finished_at && format.time(delivery.finished_at)}
       </td>
       <td>
@@ -375,6 +375,9 @@ function Thumbnail(props: { study: string; series: string }) {
   return <img class="thumbnail" src={path} alt="" loading="lazy" onError={() => setThere(false)} />;
 }
 
+/** From so many characters on a fact takes the room of two. */
+const LONG = 20;
+
 function Facts(props: { study: StudyShape }) {
   const t = useText();
   const format = useFormat();
@@ -396,7 +399,7 @@ function Facts(props: { study: StudyShape }) {
       <h2>{t.study.facts}</h2>
       <dl class="facts">
         {facts.map(([name, value]) => (
-          <div key={name}>
+          <div key={name} class={value.length > LONG ? "long" : ""}>
             <dt>{name}</dt>
             <dd>{value || "—"}</dd>
           </div>

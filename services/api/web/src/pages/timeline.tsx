@@ -18,17 +18,22 @@ export function Timeline(props: { uid: string }) {
       <h2>{t.study.timeline}</h2>
       <Loaded of={entries}>
         <ol class="timeline">
-          {(entries.data ?? []).map((entry, number) => (
-            <li key={`${number} ${entry.at}`} class={entry.event}>
-              <time dateTime={entry.at} title={format.exact(entry.at)}>
-                {format.second(entry.at)}
-              </time>
-              <div>
-                {entryText(entry, t)}
-                {!TOLD.has(entry.event) && <small class="quiet">{entry.detail}</small>}
-              </div>
-            </li>
-          ))}
+          {(entries.data ?? []).map((entry, number) => {
+            const said = entryText(entry, t);
+            return (
+              <li key={`${number} ${entry.at}`} class={entry.event}>
+                <time dateTime={entry.at} title={format.exact(entry.at)}>
+                  {format.second(entry.at)}
+                </time>
+                <div>
+                  {said}
+                  {!TOLD.has(entry.event) && entry.detail !== said && (
+                    <small class="quiet">{entry.detail}</small>
+                  )}
+                </div>
+              </li>
+            );
+          })}
         </ol>
       </Loaded>
     </section>

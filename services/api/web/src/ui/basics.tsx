@@ -96,6 +96,26 @@ export function Loaded(props: { of: Asked; children: ComponentChildren }) {
   );
 }
 
+interface Pages {
+  hasNextPage: boolean;
+  isFetchingNextPage: boolean;
+  fetchNextPage: () => Promise<unknown>;
+}
+
+/** The rest of a list, page by page. */
+export function More(props: { of: Pages }) {
+  const t = useText();
+  const { of } = props;
+  if (!of.hasNextPage) return null;
+  return (
+    <p>
+      <Action loading={of.isFetchingNextPage} onClick={() => void of.fetchNextPage()}>
+        {t.app.more}
+      </Action>
+    </p>
+  );
+}
+
 export function Badge(props: { tone: Tone; children: ComponentChildren }) {
   return (
     <wa-badge variant={props.tone} appearance="filled-outlined">
