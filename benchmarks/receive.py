@@ -22,7 +22,7 @@ from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.queues import INTAKE
 
 _IMAGES = 1000
-_ROUNDS = 3
+_ROUNDS = 5
 ASSOCIATIONS = 4
 STORESCP = "storescp --fork"
 ORTHANC = "Orthanc"
