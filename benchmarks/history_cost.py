@@ -7,6 +7,7 @@ its processes, the broker's and the database's included, and time from the first
 import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from benchmarks.bars import Bar
 from benchmarks.latency import let_commits_be_read
@@ -26,13 +27,16 @@ _NOT_OURS = ("storescp", "dcmsend")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
     parser.add_argument("--studies", type=int, default=_STUDIES, help="in the full database")
+    parser.add_argument(
+        "--keep", metavar="FOLDER", type=Path, help="keep the full database there, as for `studies`"
+    )
     parser.add_argument("--images", type=int, default=_IMAGES, help="sent in each run")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="with either database")
 
 
 def run(asked: argparse.Namespace) -> Sequence[Bar]:
     """Measure with servers of its own."""
-    with servers() as own:
+    with servers(keep=asked.keep) as own:
         return measure(own, asked.studies, asked.images, asked.rounds)
 
 
@@ -41,8 +45,8 @@ def measure(own: Servers, studies: int, count: int, rounds: int) -> Sequence[Bar
     let_commits_be_read(own.database)
     empty, full = f"{0:,} studies", f"{studies:,} studies"
     pipelines = {
-        empty: Pipeline(own, own.place("empty"), count, _NEW_STUDIES),
-        full: Pipeline(own, own.place("full"), count, _NEW_STUDIES),
+        empty: Pipeline(own, own.another_place("empty"), count, _NEW_STUDIES),
+        full: Pipeline(own, own.place(), count, _NEW_STUDIES),
     }
     fill(pipelines[full].place.database_url, studies)
     runs: dict[str, Callable[[], float]] = {

@@ -8,7 +8,8 @@ from benchmarks import peers
 from benchmarks.arrivals import require_all
 from benchmarks.bars import Bar
 from benchmarks.images import make_large_image
-from benchmarks.router import Place, receiver, servers
+from benchmarks.router import receiver, servers
+from benchmarks.services import Place
 from benchmarks.usage import peak_memory
 
 _MEGABYTES = 1000

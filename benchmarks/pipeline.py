@@ -20,7 +20,8 @@ from benchmarks.images import Images, make_images
 from benchmarks.latency import TimedSenders, commits, latencies, let_commits_be_read, percentile
 from benchmarks.peers import Server
 from benchmarks.rounds import Figures, print_figures, take_turns
-from benchmarks.router import Place, Servers, router, servers
+from benchmarks.router import Servers, router, servers
+from benchmarks.services import Place
 from benchmarks.usage import Cpu, cpu_of, cpu_of_ended_children, peak_memory, since, wait_until_idle
 from infra.ports import free_port
 from infra.private_services import ServiceFailed

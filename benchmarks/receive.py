@@ -17,7 +17,8 @@ from benchmarks.bars import Bar
 from benchmarks.images import Images, make_images
 from benchmarks.peers import Server
 from benchmarks.rounds import Figures, print_figures, take_turns
-from benchmarks.router import WORKERS, Place, receiver, servers
+from benchmarks.router import WORKERS, receiver, servers
+from benchmarks.services import Place
 from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.queues import INTAKE
 

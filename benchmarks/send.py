@@ -116,7 +116,7 @@ def _send_all(folder: Path, images: Images, max_pdu: int, send: Callable[[Server
 
 
 def _send_as_pynetdicom(images: Images, sink: Server) -> float:
-    """In a process of its own, again where it stalls: now and then it waits in vain for storescp."""
+    """In a process of its own; again where it stalls: at times it waits for storescp in vain."""
     command = [sys.executable, "-m", "benchmarks.stock", "send", str(sink.port), str(images.folder)]
     for _ in range(_PYNETDICOM_TRIES):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
