@@ -5,7 +5,7 @@ its processes, the broker's and the database's included, and time from the first
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ _IMAGES = 1000
 _NEW_STUDIES = 10
 _ROUNDS = 3
 _BAR = 1.1
+_EMPTY = "no studies"
 _NOT_OURS = ("storescp", "dcmsend")
 
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
     parser.add_argument("--studies", type=int, default=_STUDIES, help="in the full database")
     parser.add_argument(
-        "--keep", metavar="FOLDER", type=Path, help="keep the full database there, as for `studies`"
+        "--keep", metavar="FOLDER", type=Path, help="keep the full database there, for another time"
     )
     parser.add_argument("--images", type=int, default=_IMAGES, help="sent in each run")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="with either database")
@@ -43,23 +44,27 @@ def run(asked: argparse.Namespace) -> Sequence[Bar]:
 def measure(own: Servers, studies: int, count: int, rounds: int) -> Sequence[Bar]:
     """Send so many images through a router with so many studies and through an empty one."""
     let_commits_be_read(own.database)
-    empty, full = f"{0:,} studies", f"{studies:,} studies"
-    pipelines = {
-        empty: Pipeline(own, own.another_place("empty"), count, _NEW_STUDIES),
-        full: Pipeline(own, own.place(), count, _NEW_STUDIES),
-    }
-    fill(pipelines[full].place.database_url, studies)
+    full = own.place()
+    fill(full.database_url, studies, at_rest=True)
+    with own.another_place("empty") as empty:
+        with_none = Pipeline(own, empty, count, _NEW_STUDIES)
+        with_all = Pipeline(own, full, count, _NEW_STUDIES)
+        return _compare({_EMPTY: with_none, f"{studies:,} studies": with_all}, rounds)
+
+
+def _compare(pipelines: Mapping[str, Pipeline], rounds: int) -> Sequence[Bar]:
+    print("\nForwarding images with and without a history.", flush=True)
     runs: dict[str, Callable[[], float]] = {
         name: partial(_milliseconds, pipeline) for name, pipeline in pipelines.items()
     }
-    print(f"\nForwarding {count} images with and without a history.", flush=True)
     took = take_turns(runs, rounds, "ms per image")
     print_figures("First byte to last", "ms per image", took)
     spent = {name: _processor_time(pipeline) for name, pipeline in pipelines.items()}
     print_figures("Processor time", "ms per image", spent)
+    (full,) = (name for name in pipelines if name != _EMPTY)
     what = f"cost of an image with {full} : with none"
     return [
-        Bar(f"{what}, {kind}", each[full].median / each[empty].median, _BAR, "at most")
+        Bar(f"{what}, {kind}", each[full].median / each[_EMPTY].median, _BAR, "at most")
         for kind, each in (("processor time", spent), ("first byte to last", took))
     ]
 

@@ -1,5 +1,6 @@
 """The router in the production shape: RabbitMQ, PostgreSQL and processes of its four services."""
 
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -31,10 +32,13 @@ class Servers:
         """The place of a router whose database is kept, if that is wanted."""
         return self._place("router", self.database.url, self.kept / "data-folder")
 
-    def another_place(self, name: str) -> Place:
-        """The place of one more router."""
-        url = self.database.create_database(name)
-        return self._place(name, url, self.folder / name / "data-folder")
+    @contextmanager
+    def another_place(self, name: str) -> Iterator[Place]:
+        """The place of one more router, whose database is new and goes at the end."""
+        database = f"{name}_{secrets.token_hex(4)}"
+        url = self.database.create_database(database)
+        yield self._place(name, url, self.folder / name / "data-folder")
+        self.database.drop_database(database)
 
     def pids(self) -> dict[str, int]:
         """Their processes, by name."""

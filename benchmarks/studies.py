@@ -195,7 +195,7 @@ def run(asked: argparse.Namespace) -> list[Bar]:
         return report(results)
 
 
-def fill(database_url: str, studies: int) -> None:
+def fill(database_url: str, studies: int, *, at_rest: bool = False) -> None:
     """Make the schema and the history, unless they are there."""
     with closing(Database(database_url)) as database:
         remark = migrate(database)
@@ -206,7 +206,7 @@ def fill(database_url: str, studies: int) -> None:
                 return
         print(f"Writing {studies:,} studies into PostgreSQL.", flush=True)
         begun = time.monotonic()
-        write_history(database, studies)
+        write_history(database, studies, at_rest=at_rest)
     print(f"Written in {time.monotonic() - begun:.0f} s.", flush=True)
 
 
