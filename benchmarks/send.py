@@ -5,7 +5,6 @@ To a peer that takes PDUs of 128 KB and to one that takes 16 KB, over one associ
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from benchmarks.bars import Bar
 from benchmarks.images import Image, Images, make_images
 from benchmarks.peers import Server
 from benchmarks.rounds import Figures, print_figures, take_turns
+from benchmarks.spent import put_away
 from dicom_router.dimse import SUCCESS, Association, PeerAddress, RequestorTimeouts
 from dicom_router.part10 import read_file_meta
 from infra.private_services import ServiceFailed
@@ -94,7 +94,7 @@ def _measure(folder: Path, images: Images, pdu: str, rounds: int, only: str) -> 
         OURS: lambda sink: send_as_the_forwarder(images.all, sink.address()),
     }
     runs = {
-        name: partial(_send_all, folder / "sink", images, _PDUS[pdu], send)
+        name: partial(_send_all, folder, images, _PDUS[pdu], send)
         for name, send in contestants.items()
         if only in name
     }
@@ -103,15 +103,14 @@ def _measure(folder: Path, images: Images, pdu: str, rounds: int, only: str) -> 
     return figures
 
 
-def _send_all(folder: Path, images: Images, max_pdu: int, send: Callable[[Server], float]) -> float:
+def _send_all(place: Path, images: Images, max_pdu: int, send: Callable[[Server], float]) -> float:
     """One run: images per second."""
+    folder = place / "sink"
     folder.mkdir()
-    try:
-        with peers.storescp(folder, max_pdu) as sink:
-            took = send(sink)
-        require_all(images.all, folder)
-    finally:
-        shutil.rmtree(folder)
+    with peers.storescp(folder, max_pdu) as sink:
+        took = send(sink)
+    require_all(images.all, folder)
+    put_away(folder, place / "spent")
     return len(images.all) / took
 
 
