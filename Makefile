@@ -71,8 +71,8 @@ endurance: $(DEVELOPMENT)  ## an object of 1 GiB through the whole router, with 
 	@LARGE_OBJECT_MIB=1024 exec $(PYTHON) -m pytest tests/acceptance/test_large_object.py $(ARGS)
 
 .PHONY: bench
-bench: $(DEVELOPMENT)  ## the benchmarks; benchmarks/README.md says how to read them (ARGS="studies --help")
-	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql
+bench: $(DEVELOPMENT)  ## the benchmarks; benchmarks/README.md says how to read them (ARGS="receive --help")
+	@$(PYTHON) -m infra.debian_packages rabbitmq-server postgresql dcmtk orthanc
 	@exec $(PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: lint

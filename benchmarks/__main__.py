@@ -8,12 +8,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import pipeline, receive, send, studies
+from benchmarks import history_cost, memory, pipeline, receive, send, studies
 from benchmarks.arrivals import Lost
 from benchmarks.bars import Bar, report
 from infra.private_services import ServiceFailed, ServiceMissing
 
-BENCHMARKS = {"receive": receive, "send": send, "pipeline": pipeline, "studies": studies}
+BENCHMARKS = {
+    "receive": receive,
+    "send": send,
+    "pipeline": pipeline,
+    "memory": memory,
+    "history": history_cost,
+    "studies": studies,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

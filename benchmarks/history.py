@@ -69,6 +69,7 @@ _OLD = (
     (StudyState.DELETED, 0.15),
     (StudyState.HELD, 0.05),
 )
+_AT_REST = ((StudyState.SENT, 99.85), (StudyState.DELETED, 0.15))
 _TODAY = (
     (StudyState.SENT, 90),
     (StudyState.FORWARDING, 4),
@@ -89,12 +90,18 @@ class Rows:
     )
 
 
-def write_history(database: Database, studies: int, seed: int = 1) -> None:
-    """Write so many studies into a migrated PostgreSQL database that has none, the last of now."""
+def write_history(
+    database: Database, studies: int, seed: int = 1, *, at_rest: bool = False
+) -> None:
+    """Write so many studies into a migrated PostgreSQL database that has none, the last of now.
+
+    Their files are not there. If the services are to work on the database, they have to be studies
+    for which nothing is left to do (`at_rest`), or a forwarder would go on looking for them.
+    """
     with database.engine.connect() as connection:
         autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
         indexes = _drop_indexes(autocommit)
-        for rows in _history(studies, random.Random(seed), datetime.now(UTC)):
+        for rows in _history(studies, random.Random(seed), datetime.now(UTC), at_rest):
             for model, values in rows.of.items():
                 _copy(autocommit, model, values)
         for statement in indexes:
@@ -143,18 +150,28 @@ def _copy(connection: Connection, model: type[Base], rows: Sequence[dict[str, An
 # -- made up -----------------------------------------------------------------------------------
 
 
-def _history(studies: int, chance: random.Random, now: datetime) -> Iterator[Rows]:
+def _history(studies: int, chance: random.Random, now: datetime, at_rest: bool) -> Iterator[Rows]:
     """All rows, the oldest studies first."""
     begin = now - timedelta(days=365 * YEARS)
     step = (now - begin) / max(1, studies)
     patients = max(1, studies // 3)
-    today = min(500, studies // 10)
+    today = 0 if at_rest else min(500, studies // 10)
     rows = Rows()
     for number in range(studies):
         left = studies - number
         at = begin + step * (number + chance.random())
         is_new = left <= today
-        _add(rows, chance, number, at, chance.randrange(patients), is_new, left <= _WITH_ALL_IMAGES)
+        states = _TODAY if is_new else _AT_REST if at_rest else _OLD
+        _add(
+            rows,
+            chance,
+            number,
+            at,
+            chance.randrange(patients),
+            is_new,
+            _weighted(chance, states),
+            left <= _WITH_ALL_IMAGES,
+        )
         if len(rows.of[Study]) == _AT_A_TIME:
             yield rows
             rows = Rows()
@@ -193,13 +210,13 @@ def _add(
     at: datetime,
     patient: int,
     is_new: bool,
+    state: StudyState,
     with_all_images: bool,
 ) -> None:
     modality, _weight, most, descriptions = chance.choices(
         MODALITIES, [each[1] for each in MODALITIES]
     )[0]
     uid = f"1.2.840.113619.2.{chance.randrange(1, 40)}.{at:%Y%m%d%H%M%S}.{number}"
-    state = _weighted(chance, _TODAY if is_new else _OLD)
     images = chance.randint(1, most)
     study = _study(chance, uid, number, at, patient, modality, images, state)
     study["study_description"] = chance.choice(descriptions)

@@ -5,7 +5,6 @@ Ours is the production shape, durable, with the broker and the database at work 
 
 import argparse
 import os
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,9 @@ from benchmarks.images import Images, make_images
 from benchmarks.latency import TimedSenders, commits, latencies, let_commits_be_read, percentile
 from benchmarks.peers import Server
 from benchmarks.rounds import Figures, print_figures, take_turns
-from benchmarks.router import Place, Servers, router, servers
+from benchmarks.router import Servers, router, servers
+from benchmarks.services import Place
+from benchmarks.spent import put_away
 from benchmarks.usage import Cpu, cpu_of, cpu_of_ended_children, peak_memory, since, wait_until_idle
 from infra.ports import free_port
 from infra.private_services import ServiceFailed
@@ -87,15 +88,14 @@ class Pipeline:
         """The same of Orthanc."""
         folder = self.place.folder / "orthanc"
         folder.mkdir()
-        try:
-            with (
-                self._images() as (images, _),
-                peers.orthanc(folder, forward_to=self.sink_port) as orthanc,
-            ):
-                senders = TimedSenders(self.place.folder, len(images.parts))
-                return self._send(images, orthanc.port, senders)
-        finally:
-            shutil.rmtree(folder)
+        with (
+            self._images() as (images, _),
+            peers.orthanc(folder, forward_to=self.sink_port) as orthanc,
+        ):
+            senders = TimedSenders(self.place.folder, len(images.parts))
+            rate = self._send(images, orthanc.port, senders)
+        put_away(folder, self.place.folder / "spent")
+        return rate
 
     @contextmanager
     def _images(self) -> Iterator[tuple[Images, Server]]:
@@ -103,15 +103,13 @@ class Pipeline:
         folder = self.place.folder / "run"
         sink = folder / "sink"
         sink.mkdir(parents=True)
-        try:
-            images = make_images(
-                folder / "images", self.count, studies=self.studies, associations=_ASSOCIATIONS
-            )
-            os.sync()  # or the disk would be busy with them
-            with peers.storescp(sink, port=self.sink_port) as server:
-                yield images, server
-        finally:
-            shutil.rmtree(folder)
+        images = make_images(
+            folder / "images", self.count, studies=self.studies, associations=_ASSOCIATIONS
+        )
+        os.sync()  # or the disk would be busy with them
+        with peers.storescp(sink, port=self.sink_port) as server:
+            yield images, server
+        put_away(folder, self.place.folder / "spent")
 
     def _send(self, images: Images, port: int, senders: TimedSenders) -> float:
         """Send, wait for the last byte at the sink, compare; images per second."""

@@ -5,7 +5,6 @@ that never flush, and for the durable one that the router is.
 """
 
 import argparse
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -17,12 +16,14 @@ from benchmarks.bars import Bar
 from benchmarks.images import Images, make_images
 from benchmarks.peers import Server
 from benchmarks.rounds import Figures, print_figures, take_turns
-from benchmarks.router import WORKERS, Place, receiver, servers
+from benchmarks.router import WORKERS, receiver, servers
+from benchmarks.services import Place
+from benchmarks.spent import put_away
 from dicom_router.bus.rabbitmq import RabbitBus
 from dicom_router.queues import INTAKE
 
 _IMAGES = 1000
-_ROUNDS = 3
+_ROUNDS = 5
 ASSOCIATIONS = 4
 STORESCP = "storescp --fork"
 ORTHANC = "Orthanc"
@@ -80,7 +81,7 @@ def _measure(
     how = f"{associations} association" + ("s, two workers" if associations > 1 else "")
     print(f"\nReceiving {len(images.all)} images by {how}.", flush=True)
     runs = {
-        name: partial(_receive, here.folder / "received", start, images, associations)
+        name: partial(_receive, here.folder, start, images, associations)
         for name, start in contestants.items()
         if only in name
     }
@@ -90,21 +91,21 @@ def _measure(
 
 
 def _receive(
-    folder: Path,
+    place: Path,
     start: Callable[[Path], AbstractContextManager[Server]],
     images: Images,
     associations: int,
 ) -> float:
     """One run: images per second, from the start of the senders to their end."""
+    folder = place / "received"
     folder.mkdir()
-    try:
-        with start(folder) as server:
-            took = peers.dcmsend(images.folders(associations), server.port)
-        require_all(images.all, server.folder)
-        for spool in server.folder.iterdir():  # our receiver's is elsewhere, and stays
-            shutil.rmtree(spool) if spool.is_dir() else spool.unlink()
-    finally:
-        shutil.rmtree(folder)
+    with start(folder) as server:
+        took = peers.dcmsend(images.folders(associations), server.port)
+    require_all(images.all, server.folder)
+    if server.folder != folder:  # our receiver's, in its data folder, where it stays
+        for spool in server.folder.iterdir():
+            put_away(spool, place / "spent")
+    put_away(folder, place / "spent")
     return len(images.all) / took
 
 

@@ -1,5 +1,7 @@
 """The router in the production shape: RabbitMQ, PostgreSQL and processes of its four services."""
 
+import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -7,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import Server
-from benchmarks.services import service
+from benchmarks.services import Place, service
 from dicom_router.archive import SPOOL
 from dicom_router.database import Database
 from dicom_router.migrations import migrate
@@ -18,61 +20,50 @@ WORKERS = 2  # receiver processes where four associations come in
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a router works: its folder, and a broker and a migrated database that are its own."""
-
-    folder: Path
-    amqp_url: str
-    database_url: str
-
-    @property
-    def data(self) -> Path:
-        """The data folder: its database knows it, so it stays the same from run to run."""
-        return self.folder / "data"
-
-    def settings(self) -> dict[str, object]:
-        """What all services are told."""
-        return {
-            "ROUTER_DATA_DIR": self.data,
-            "ROUTER_DATABASE_URL": self.database_url,
-            "ROUTER_AMQP_URL": self.amqp_url,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Servers:
-    """A RabbitMQ and a PostgreSQL of one's own, and a folder beside theirs."""
+    """A RabbitMQ and a PostgreSQL of one's own, a folder beside theirs, and one that is kept."""
 
     folder: Path
     broker: PrivateRabbitMQ
     database: PrivatePostgres
+    kept: Path
 
-    def place(self, name: str = "router") -> Place:
-        """A place for one router."""
-        folder = self.folder / name
-        folder.mkdir()
-        url = self.database.url if name == "router" else self.database.create_database(name)
-        with closing(Database(url)) as database:
-            migrate(database)
-        return Place(folder, self.broker.create_virtual_host(name), url)
+    def place(self) -> Place:
+        """The place of a router whose database is kept, if that is wanted."""
+        return self._place("router", self.database.url, self.kept / "data-folder")
+
+    @contextmanager
+    def another_place(self, name: str) -> Iterator[Place]:
+        """The place of one more router, whose database is new and goes at the end."""
+        database = f"{name}_{secrets.token_hex(4)}"
+        url = self.database.create_database(database)
+        yield self._place(name, url, self.folder / name / "data-folder")
+        self.database.drop_database(database)
 
     def pids(self) -> dict[str, int]:
         """Their processes, by name."""
         return {"RabbitMQ": self.broker.pid, "PostgreSQL": self.database.pid}
 
+    def _place(self, name: str, database_url: str, data: Path) -> Place:
+        folder = self.folder / name
+        folder.mkdir()
+        data.mkdir(exist_ok=True)
+        with closing(Database(database_url)) as database:
+            remark = migrate(database)
+        if remark:
+            print(remark, file=sys.stderr)
+        return Place(folder, data, self.broker.create_virtual_host(name), database_url)
+
 
 @contextmanager
-def servers(database: Path | None = None) -> Iterator[Servers]:
-    """Start both, in a folder that goes at the end; a database in a folder of its own stays."""
+def servers(keep: Path | None = None) -> Iterator[Servers]:
+    """Start both, in a folder that goes at the end; what is in `keep` stays, for another time."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         folder.chmod(0o755)  # PostgreSQL has another user
+        kept = (keep or folder / "postgres").absolute()
         broker = stack.enter_context(PrivateRabbitMQ(folder / "rabbitmq"))
-        yield Servers(
-            folder,
-            broker,
-            stack.enter_context(PrivatePostgres((database or folder / "postgres").absolute())),
-        )
+        yield Servers(folder, broker, stack.enter_context(PrivatePostgres(kept)), kept)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -19,6 +20,28 @@ _START_SECONDS = 120
 _STOP_SECONDS = 10
 _STARTED = b'"service.started"'  # each process of a service logs it once it works
 _WORKERS = "ROUTER_DICOM_WORKERS"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a router works: a folder, a data folder, and a broker and a migrated database.
+
+    All of them are its own. The database knows its data folder (`.router-id`), so that is the same
+    from run to run, and kept where the database is kept.
+    """
+
+    folder: Path
+    data: Path
+    amqp_url: str
+    database_url: str
+
+    def settings(self) -> dict[str, object]:
+        """What all services are told."""
+        return {
+            "ROUTER_DATA_DIR": self.data,
+            "ROUTER_DATABASE_URL": self.database_url,
+            "ROUTER_AMQP_URL": self.amqp_url,
+        }
 
 
 class Client:
@@ -85,17 +108,11 @@ def service(
 
 
 @contextmanager
-def api(folder: Path, amqp_url: str, database_url: str) -> Iterator[Client]:
-    """An api process on this broker and database."""
+def api(place: Place) -> Iterator[Client]:
+    """An api process, and who asks it."""
     port, token = free_port(), secrets.token_urlsafe(24)
-    settings = {
-        "ROUTER_DATA_DIR": folder / "data",
-        "ROUTER_DATABASE_URL": database_url,
-        "ROUTER_AMQP_URL": amqp_url,
-        "ROUTER_HTTP_PORT": port,
-        "ROUTER_API_TOKEN": token,
-    }
-    with service("api", folder, settings), closing(Client(port, token)) as client:
+    settings = place.settings() | {"ROUTER_HTTP_PORT": port, "ROUTER_API_TOKEN": token}
+    with service("api", place.folder, settings), closing(Client(port, token)) as client:
         yield client
 
 

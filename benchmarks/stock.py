@@ -17,6 +17,7 @@ from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[at
 
 from infra.ports import LOOPBACK
 
+_ANSWER_WITHIN_SECONDS = 5
 _ANY_PDU = 0  # bytes: without a limit, which suits pynetdicom best
 
 
@@ -46,6 +47,7 @@ def send(port: int, folder: Path) -> float:
     """
     files = sorted(folder.rglob("*.dcm"))
     entity = AE()
+    entity.dimse_timeout = _ANSWER_WITHIN_SECONDS
     entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
     begun = time.perf_counter()
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, _send_at_once)]
@@ -53,7 +55,7 @@ def send(port: int, folder: Path) -> float:
     for file in files:
         status = association.send_c_store(dcmread(file))
         if not status or status.Status != 0x0000:
-            sys.exit(f"{file} was answered with {status}")
+            sys.exit(f"{file.name} got no success within {_ANSWER_WITHIN_SECONDS} s")
     association.release()
     return time.perf_counter() - begun
 

@@ -7,10 +7,9 @@ import argparse
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from json import loads
@@ -21,10 +20,11 @@ from sqlalchemy import text
 
 from benchmarks.bars import Bar
 from benchmarks.history import FAMILIES, GIVEN, YEARS, patient_name, write_history
+from benchmarks.router import servers
 from benchmarks.services import Client, api
 from dicom_router.database import Database
 from dicom_router.migrations import migrate
-from infra.private_services import PrivatePostgres, PrivateRabbitMQ
+from infra.private_services import PrivatePostgres
 from services.api.paging import Cursor
 
 BAR_MS = 50.0  # 95th percentile
@@ -185,21 +185,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> list[Bar]:
     """Fill a database, start an api on it, ask; the bars."""
-    with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        place.chmod(0o755)  # PostgreSQL has another user
-        broker = stack.enter_context(PrivateRabbitMQ(place / "rabbitmq"))
-        folder = (asked.keep or place / "postgres").absolute()
-        server = stack.enter_context(PrivatePostgres(folder))
-        fill(server.url, asked.studies)
-        plans = Plans(server) if asked.plans else None
+    with servers(keep=asked.keep) as own:
+        place = own.place()
+        fill(place.database_url, asked.studies)
+        plans = Plans(own.database) if asked.plans else None
         kinds = [each for each in KINDS if asked.only in each.name]
-        with api(place, broker.amqp_url, server.url) as client:
+        with api(place) as client:
             results = [measure(client, each, asked.requests, plans) for each in kinds]
         return report(results)
 
 
-def fill(database_url: str, studies: int) -> None:
+def fill(database_url: str, studies: int, *, at_rest: bool = False) -> None:
     """Make the schema and the history, unless they are there."""
     with closing(Database(database_url)) as database:
         remark = migrate(database)
@@ -210,7 +206,7 @@ def fill(database_url: str, studies: int) -> None:
                 return
         print(f"Writing {studies:,} studies into PostgreSQL.", flush=True)
         begun = time.monotonic()
-        write_history(database, studies)
+        write_history(database, studies, at_rest=at_rest)
     print(f"Written in {time.monotonic() - begun:.0f} s.", flush=True)
 
 
