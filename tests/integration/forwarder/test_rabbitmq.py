@@ -40,9 +40,7 @@ def test_what_waits_is_seen_in_its_queue(world: World, pacs: Pacs) -> None:
     eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
 
 
-def test_what_waits_for_a_destination_that_is_new_is_seen_as_well(
-    world: World, pacs: Pacs
-) -> None:
+def test_what_waits_for_a_destination_that_is_new_is_seen_as_well(world: World, pacs: Pacs) -> None:
     world.start()
     world.insert_destination(pacs, paused=True)
     world.add_study(2)
