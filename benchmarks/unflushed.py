@@ -2,20 +2,20 @@
 
 What is measured beside DCMTK's storescp, which flushes nothing, has to flush nothing as well. The
 router has no such setting and is not to have one. So this process puts functions that do nothing in
-the place of `os.fsync` and `os.fdatasync`, then becomes a receiver like any other.
+the place of what flushes, then becomes a receiver like any other.
 """
 
 import os
 import sys
 
+from dicom_router import archive
 from services.receiver.__main__ import main
 
 
-def _flush_nothing(fd: object) -> None:
+def _flush_nothing(*_what: object) -> None:
     """In the place of what makes a file durable."""
-    del fd
 
 
 if __name__ == "__main__":
-    os.fsync = os.fdatasync = _flush_nothing
+    os.fsync = os.fdatasync = archive.begin_to_flush = _flush_nothing
     sys.exit(main())

@@ -3,9 +3,11 @@
 Sends again what was not confirmed when a connection broke: at least once, in no particular order.
 """
 
+import math
 import random
 import struct
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -49,6 +51,10 @@ MAX_PENDING = 10_000
 # Messages sent and not yet confirmed; beyond some hundreds the broker gets no faster.
 WINDOW = 2_000
 
+# Between two bursts: what comes meanwhile goes out together. To take, write and confirm one message
+# at a time costs the broker and us several times what it costs in tens.
+PACE_SECONDS = 0.01
+
 # Given to the broker to answer our goodbye.
 _CLOSE_SECONDS = 2.0
 
@@ -84,6 +90,7 @@ class Publisher:
         self._prepared: set[str] = set()
         self._last_tag = 0
         self._failures = 0
+        self._drained_at = -math.inf
         # Read by others, written by the I/O thread.
         self.server = ""
         self._blocked = False
@@ -169,7 +176,7 @@ class Publisher:
         # One wake-up drains all that came until then.
         if not self._woken:
             self._woken = True
-            self._loop.add_callback_threadsafe(self._drain)
+            self._loop.add_callback_threadsafe(self._drain_in_turn)
 
     # The I/O thread only, from here on.
 
@@ -282,9 +289,18 @@ class Publisher:
         log.info(Log.BUS_CONNECTED, waiting=len(self._waiting))
         self._drain()
 
+    def _drain_in_turn(self) -> None:
+        """Drain at once, or as soon as `PACE_SECONDS` have passed since the last time."""
+        wait = self._drained_at + PACE_SECONDS - time.monotonic()
+        if wait > 0:
+            self._loop.call_later(wait, self._drain)
+        else:
+            self._drain()
+
     def _drain(self) -> None:
         with self._changed:
             self._woken = False
+        self._drained_at = time.monotonic()
         while self._ready and self._waiting and len(self._unconfirmed) < WINDOW:
             self._send(self._waiting.popleft())
 
@@ -316,7 +332,8 @@ class Publisher:
                 self._settle(outgoing, None)
             else:
                 self._send_later(outgoing)
-        self._drain()
+        if not self._woken:  # or what waits has its turn to come
+            self._drain()
 
     def _take_confirmed(self, method: Basic.Ack | Basic.Nack) -> list[_Outgoing]:
         if not method.multiple:
