@@ -70,9 +70,22 @@ def is_there(name: str) -> bool:
 @contextmanager
 def storescp(folder: Path, max_pdu: int = LARGE_PDU, port: int | None = None) -> Iterator[Server]:
     """DCMTK's storescp, which writes the bytes as they come, a process for each association."""
-    port = port or free_port()
-    options = ["--fork", "--bit-preserving", "--promiscuous", "--max-pdu", str(max_pdu)]
-    command = [program("storescp", "dcmtk"), *options, "--output-directory", str(folder), str(port)]
+    options = ["--bit-preserving", "--max-pdu", str(max_pdu)]
+    with _storescp(folder, port or free_port(), options) as server:
+        yield server
+
+
+@contextmanager
+def plain_storescp(folder: Path) -> Iterator[Server]:
+    """The same as it comes: it reads every data set into its memory, from PDUs of 16 KB."""
+    with _storescp(folder, free_port(), []) as server:
+        yield server
+
+
+@contextmanager
+def _storescp(folder: Path, port: int, options: Sequence[str]) -> Iterator[Server]:
+    command = [program("storescp", "dcmtk"), "--fork", *options]
+    command += ["--output-directory", str(folder), str(port)]
     with _running("storescp", command, port, folder) as server:
         yield server
 

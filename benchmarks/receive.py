@@ -71,6 +71,7 @@ def _measure(
     workers = min(associations, WORKERS)
     contestants: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {
         STORESCP: peers.storescp,
+        "storescp --fork, as it comes": peers.plain_storescp,
         ORTHANC: peers.orthanc,
         PYNETDICOM: peers.stock_receiver,
         UNFLUSHED: lambda _: receiver(here, workers=workers, flushing=False),
