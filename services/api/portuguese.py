@@ -738,6 +738,7 @@ PORTUGUESE = {
     "No longer in the study's folder, but every destination has them: {images}": (
         "Não estão mais na pasta do estudo, mas todos os destinos as têm: {images}"
     ),
+    "In the study's folder again: {images}": "De volta à pasta do estudo: {images}",
     "Not in the study's folder: {images}. Put the files back, or have the scanner send the study "
     "again": (
         "Fora da pasta do estudo: {images}. Devolva os arquivos, ou peça ao aparelho que envie o "
