@@ -16,6 +16,7 @@ from dicom_router.models import OutboxMessage
 
 _BATCH = 200
 _CONFIRM_SECONDS = 10.0
+_ENQUEUED = "enqueued"
 _on_sqlite = threading.Lock()
 
 log = get_logger()
@@ -23,6 +24,8 @@ log = get_logger()
 
 def enqueue(session: Session, service: str, messages: Sequence[Message]) -> None:
     """Add messages to a service's outbox, within the caller's transaction."""
+    if messages:
+        session.info[_ENQUEUED] = True
     session.add_all(
         OutboxMessage(
             service=service,
@@ -38,6 +41,11 @@ def enqueue(session: Session, service: str, messages: Sequence[Message]) -> None
         )
         for each in messages
     )
+
+
+def has_enqueued(session: Session) -> bool:
+    """Whether the transaction of this session has added messages, for the relay to publish."""
+    return bool(session.info.get(_ENQUEUED))
 
 
 class OutboxRelay:

@@ -14,7 +14,7 @@ from dicom_router.database import Database
 from dicom_router.dimse import StopSignal
 from dicom_router.errors import Unavailable
 from dicom_router.events import Message
-from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.outbox import OutboxRelay, enqueue, has_enqueued
 from dicom_router.retry import backoff
 from services.forwarder.queries import Transaction
 
@@ -68,7 +68,9 @@ class Writer:
         """Do work in one transaction at the clock's time; `Unavailable` if that can't be now."""
         with self.database.write() as session:
             done = work(session, self.clock())
-        self.relay.wake()
+            has_news = has_enqueued(session)
+        if has_news:  # most writes only record what has arrived
+            self.relay.wake()
         return done
 
     def insist(self, work: Callable[[Transaction, datetime], T]) -> T:

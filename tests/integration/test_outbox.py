@@ -14,7 +14,7 @@ from dicom_router.bus.memory import MemoryBus
 from dicom_router.database import Database
 from dicom_router.events import EVENTS_EXCHANGE, Message
 from dicom_router.models import OutboxMessage
-from dicom_router.outbox import OutboxRelay, enqueue
+from dicom_router.outbox import OutboxRelay, enqueue, has_enqueued
 from tests.support.waiting import wait_for
 
 
@@ -47,18 +47,28 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def fill(database: Database, *names: str) -> None:
-    at = datetime(2026, 1, 22, 14, 15, 30, tzinfo=UTC)
     with database.write() as session:
-        enqueue(
-            session,
-            "organizer",
-            [Message(EVENTS_EXCHANGE, "test", id=n, type="test", time=at, body=b"") for n in names],
-        )
+        enqueue(session, "organizer", [message_called(name) for name in names])
+
+
+def message_called(name: str) -> Message:
+    at = datetime(2026, 1, 22, 14, 15, 30, tzinfo=UTC)
+    return Message(EVENTS_EXCHANGE, "test", id=name, type="test", time=at, body=b"")
 
 
 def left(database: Database) -> list[str]:
     with database.read() as session:
         return list(session.scalars(select(OutboxMessage.message_id).order_by(OutboxMessage.id)))
+
+
+def test_who_has_written_knows_whether_there_is_something_to_publish(database: Database) -> None:
+    with database.write() as session:
+        enqueue(session, "organizer", [])
+        assert not has_enqueued(session)
+        enqueue(session, "organizer", [message_called("a")])
+        assert has_enqueued(session)
+    with database.write() as session:
+        assert not has_enqueued(session)
 
 
 def test_everything_is_published_in_order_and_removed(database: Database) -> None:
