@@ -121,6 +121,7 @@ class SpoolFile:
         self._temporary = path.with_name(f".{path.name}{_TEMPORARY}")
         header = encode_file_meta(meta)
         self._digest = hashlib.sha256()
+        self._to_hash: list[memoryview] = []
         self._size = 0
         self._descriptor = os.open(
             self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
@@ -131,17 +132,19 @@ class SpoolFile:
             self.discard()
             raise
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, hash_later: bool = False) -> None:
         """Append pieces of the data set; `OSError` when the disk does not take them.
 
         The disk begins to write while these are hashed, so that less is left to flush at the end.
+        With `hash_later`, which ends the data set, they have to be valid until `sha256` is asked.
         """
         begun_at = self._size
         for start in range(0, len(fragments), _IOV_MAX):
             self._write_all(fragments[start : start + _IOV_MAX])
         begin_to_flush(self._descriptor, begun_at, self._size - begun_at)
-        for fragment in fragments:
-            self._digest.update(fragment)
+        self._to_hash = list(fragments)
+        if not hash_later:
+            self._hash()
 
     def commit(self) -> None:
         """Make it durable under its name: it is safe when this returns."""
@@ -171,7 +174,13 @@ class SpoolFile:
     @property
     def sha256(self) -> str:
         """Of the data set so far, hexadecimal."""
+        self._hash()
         return self._digest.hexdigest()
+
+    def _hash(self) -> None:
+        for fragment in self._to_hash:
+            self._digest.update(fragment)
+        self._to_hash = []
 
     def _write_all(self, fragments: Sequence[memoryview]) -> None:
         wanted = sum(len(fragment) for fragment in fragments)

@@ -118,13 +118,19 @@ class StoreRequest:
 
 
 class StoreSink(Protocol):
-    """Takes the data set of one C-STORE. An OSError from any method refuses that object only."""
+    """Takes the data set of one C-STORE. An OSError of `write` and `finish` refuses that object."""
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
-        """Take the next bytes: 1 to MAX_FRAGMENTS views, valid only during the call."""
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
+        """Take the next bytes: 1 to MAX_FRAGMENTS views.
+
+        They are valid during the call, the last ones until `answered` has returned.
+        """
 
     def finish(self) -> StoreStatus:
         """After the last fragment; success only for what is durable."""
+
+    def answered(self) -> None:
+        """After `finish`, once the response is out or can't be sent: what nobody waits for."""
 
     def discard(self) -> None:
         """Instead of `finish`, or after it raised: the object is not wanted any more."""
@@ -181,11 +187,14 @@ class _Answer:
     def __init__(self, code: int, comment: str = "") -> None:
         self._status = StoreStatus(code, comment)
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         pass
 
     def finish(self) -> StoreStatus:
         return self._status
+
+    def answered(self) -> None:
+        pass
 
     def discard(self) -> None:
         pass
@@ -354,7 +363,7 @@ class _Acceptor:
             if len(self._fragments) == MAX_FRAGMENTS:
                 self._write_fragments()
         if control & LAST:
-            self._write_fragments()
+            self._write_fragments(last=True)
             self._respond()
 
     def _check_fragment(self, context_id: int, control: int) -> None:
@@ -426,12 +435,12 @@ class _Acceptor:
         except OSError as error:
             return _refuse(error)
 
-    def _write_fragments(self) -> None:
+    def _write_fragments(self, *, last: bool = False) -> None:
         """Hand over what was collected, before the buffer is used again."""
         if not self._fragments or self._sink is None:
             return
         try:
-            self._sink.write(self._fragments)
+            self._sink.write(self._fragments, last=last)
         except OSError as error:
             self._sink.discard()
             self._sink = _refuse(error)
@@ -441,14 +450,21 @@ class _Acceptor:
         """Finish the request in hand and send its response."""
         if self._sink is None:
             raise AssertionError("a response is due, but nothing was asked")
+        sink = self._sink
         try:
-            status = self._sink.finish()
+            status = sink.finish()
         except OSError as error:
-            self._sink.discard()
-            status = _refuse(error).finish()
+            sink.discard()
+            sink = _refuse(error)
+            status = sink.finish()
         self._sink = None
         response = dimse.response(self._request, status)
-        self._connection.send([command_pdus(self._context_id or 0, response, self._peer_max_pdu)])
+        try:
+            self._connection.send(
+                [command_pdus(self._context_id or 0, response, self._peer_max_pdu)]
+            )
+        finally:
+            sink.answered()
         self._end_message()
 
     def _end_message(self) -> None:

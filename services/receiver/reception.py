@@ -1,7 +1,8 @@
 """One association's instances: from the line into the spool, durable, answered, announced.
 
-The order is the promise: a success is answered only after the file is safe under its name; the
-announcement comes last and may be lost, since the organizer also finds what is in the spool.
+The order is the promise: a success is answered only after the file is safe under its name. The
+announcement comes last, when the scanner is at work again, and may be lost, since the organizer
+also finds what is in the spool.
 """
 
 import errno
@@ -324,12 +325,12 @@ class Acceptance:
         self._receipt, self._file = receipt, file
         self._failed: OSError | DiskTrouble | None = None
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         """Append; after the disk has failed once the rest is only read off the line."""
         if self._failed is not None:
             return
         try:
-            self._file.write(fragments)
+            self._file.write(fragments, hash_later=last)
         except OSError as error:
             self._fail(error)
 
@@ -345,8 +346,12 @@ class Acceptance:
             status = self._reception.status_of(self._failed)
             self._reception.refused(self._request, status, self._failed)
             return status
-        self._reception.stored(self._request, self._receipt, self._file)
         return StoreStatus(SUCCESS)
+
+    def answered(self) -> None:
+        """Announce what is durable."""
+        if self._failed is None:
+            self._reception.stored(self._request, self._receipt, self._file)
 
     def discard(self) -> None:
         """The association ended in the middle: nothing was promised, nothing stays."""
@@ -371,13 +376,16 @@ class Refusal:
         self._reception, self._request = reception, request
         self._status, self._error = status, error
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         """Discard."""
 
     def finish(self) -> StoreStatus:
         """The refusal."""
         self._reception.refused(self._request, self._status, self._error)
         return self._status
+
+    def answered(self) -> None:
+        """There is nothing to announce."""
 
     def discard(self) -> None:
         """There is nothing to discard."""

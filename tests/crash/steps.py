@@ -56,10 +56,11 @@ STEPS = {
         Moment("dicom_router.archive:SpoolFile.write", False, 3),
     ),
     "spooled": around("dicom_router.archive:SpoolFile.commit", 3),
-    "announced": around(f"{_RECEPTION}:Reception.stored", 3),
-    "answered": between(
-        f"{_RECEPTION}:Acceptance.finish", "dicom_router.dimse.acceptor:_Acceptor._respond", 3
+    "answered": Step(
+        Moment(f"{_RECEPTION}:Acceptance.finish", False, 3),
+        Moment(f"{_RECEPTION}:Reception.stored", True, 3),
     ),
+    "announced": around(f"{_RECEPTION}:Reception.stored", 3),
     "assigned": around(f"{_INTAKE}._assign"),
     "moved": around(f"{_ARCHIVE}.place", 3),
     "recorded": between(f"{_INTAKE}._move", f"{_INTAKE}._finish"),

@@ -80,7 +80,7 @@ class _Hashing:
         self._pacs, self._uid = pacs, uid
         self._digest, self._size = hashlib.sha256(), 0
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:  # noqa: ARG002
         for fragment in fragments:
             self._digest.update(fragment)
             self._size += len(fragment)
@@ -88,6 +88,9 @@ class _Hashing:
     def finish(self) -> StoreStatus:
         self._pacs.stored[self._uid] = self._digest.hexdigest(), self._size
         return StoreStatus(0x0000)
+
+    def answered(self) -> None:
+        pass
 
     def discard(self) -> None:
         pass

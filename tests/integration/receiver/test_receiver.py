@@ -251,7 +251,7 @@ def test_an_association_that_fails_gives_its_place_back_and_is_told_as_lost(
     limit = {"ROUTER_DICOM_MAX_ASSOCIATIONS": 1}
     with receiving(tmp_path, sqlite_url, monkeypatch, bus=DeafBus(), **limit) as site:
         for _ in range(3):
-            assert set(send(files, site.port).values()) == {None}
+            assert set(send(files, site.port).values()) == {0x0000}  # it is durable
             ended = site.next("association-released")
             assert (ended["outcome"], ended["receipts"]) == ("lost", 1)
         wait_for(lambda: _takes(site), "a free place")
@@ -401,7 +401,7 @@ def test_a_disk_that_goes_in_the_middle_of_an_image_is_an_a700(
     )
     assert reception.on_request(who) is None
     sink = reception.on_store(StoreRequest(1, 1, CT_IMAGE_STORAGE, "1.2.3", EXPLICIT))
-    sink.write([memoryview(data_set())])
+    sink.write([memoryview(data_set())], last=True)
     take_away(disk)
     before = disk.everything()
     assert sink.finish().code == 0xA700

@@ -35,6 +35,7 @@ class Stored:
     request: StoreRequest
     data: bytearray = field(default_factory=bytearray)
     ended: str = ""
+    last: bytes | None = None  # as the last views read once the response was out
 
 
 @dataclass
@@ -63,13 +64,16 @@ class KeeperSink:
     def __init__(self, keeper: Keeper, stored: Stored) -> None:
         self._keeper = keeper
         self._stored = stored
+        self._last: list[memoryview] = []
 
     def __len__(self) -> int:
         return 0  # a sink may well be falsy
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         if self._keeper.fail_on_write:
             raise self._keeper.fail_on_write
+        if last:
+            self._last = list(fragments)
         for fragment in fragments:
             self._stored.data += fragment
 
@@ -78,6 +82,10 @@ class KeeperSink:
             raise self._keeper.fail_on_finish
         self._stored.ended = "finished"
         return self._keeper.statuses.pop(0) if self._keeper.statuses else StoreStatus(0)
+
+    def answered(self) -> None:
+        assert self._stored.ended == "finished"
+        self._stored.last = b"".join(self._last)
 
     def discard(self) -> None:
         self._stored.ended = "discarded"
