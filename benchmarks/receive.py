@@ -26,6 +26,7 @@ _IMAGES = 1000
 _ROUNDS = 5
 ASSOCIATIONS = 4
 STORESCP = "storescp --fork"
+QUICK_STORESCP = "storescp --fork --bit-preserving"
 ORTHANC = "Orthanc"
 PYNETDICOM = "pynetdicom"
 UNFLUSHED = "ours, flushing off"
@@ -70,8 +71,8 @@ def _measure(
 ) -> dict[str, Figures]:
     workers = min(associations, WORKERS)
     contestants: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {
-        STORESCP: peers.storescp,
-        "storescp --fork, as it comes": peers.plain_storescp,
+        STORESCP: peers.plain_storescp,
+        QUICK_STORESCP: peers.storescp,
         ORTHANC: peers.orthanc,
         PYNETDICOM: peers.stock_receiver,
         UNFLUSHED: lambda _: receiver(here, workers=workers, flushing=False),
