@@ -2,13 +2,12 @@
 
 What is measured beside DCMTK's storescp, which flushes nothing, has to flush nothing as well. The
 router has no such setting and is not to have one. So this process puts functions that do nothing in
-the place of what flushes, then becomes a receiver like any other.
+the place of `os.fsync` and `os.fdatasync`, then becomes a receiver like any other.
 """
 
 import os
 import sys
 
-from dicom_router import archive
 from services.receiver.__main__ import main
 
 
@@ -17,12 +16,6 @@ def _flush_nothing(fd: object) -> None:
     del fd
 
 
-def _begin_nothing(descriptor: int, offset: int, size: int) -> None:
-    """In the place of what has the disk begin with it."""
-    del descriptor, offset, size
-
-
 if __name__ == "__main__":
     os.fsync = os.fdatasync = _flush_nothing
-    archive.begin_to_flush = _begin_nothing
     sys.exit(main())

@@ -4,7 +4,6 @@ A name appears only when its bytes are safe: write under a temporary name, `fdat
 `fsync` the folder. Nothing here follows a symbolic link out of the folder.
 """
 
-import ctypes
 import errno
 import hashlib
 import os
@@ -34,12 +33,6 @@ _IOV_MAX = 1024  # the most buffers that one writev takes (Linux)
 _TEMPORARY = ".part"
 _STALE_TEMPORARY_SECONDS = 3600.0  # a file that is still being written would be written again
 _NAMES_AT_A_TIME = 20_000  # of a folder, in memory
-
-
-# Linux; the `os` module lacks it.
-_sync_file_range = ctypes.CDLL(None).sync_file_range
-_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-_SYNC_FILE_RANGE_WRITE = 2
 
 
 class DiskTrouble(Unavailable):
@@ -135,13 +128,10 @@ class SpoolFile:
     def write(self, fragments: Sequence[memoryview], *, hash_later: bool = False) -> None:
         """Append pieces of the data set; `OSError` when the disk does not take them.
 
-        The disk begins to write while these are hashed, so that less is left to flush at the end.
         With `hash_later`, which ends the data set, they have to be valid until `sha256` is asked.
         """
-        begun_at = self._size
         for start in range(0, len(fragments), _IOV_MAX):
             self._write_all(fragments[start : start + _IOV_MAX])
-        begin_to_flush(self._descriptor, begun_at, self._size - begun_at)
         self._to_hash = list(fragments)
         if not hash_later:
             self._hash()
@@ -223,11 +213,6 @@ class _FolderFlusher:
             self._done[folder] = ticket
             self._running.discard(folder)
             self._condition.notify_all()
-
-
-def begin_to_flush(descriptor: int, offset: int, size: int) -> None:
-    """Have the disk begin to write this part of a file. A wish: only `fdatasync` knows errors."""
-    _sync_file_range(descriptor, offset, size, _SYNC_FILE_RANGE_WRITE)
 
 
 def flush_folder(folder: Path) -> None:
