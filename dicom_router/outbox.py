@@ -1,8 +1,10 @@
 """Messages written in the transaction whose fact they tell, and published after it is committed."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
@@ -10,12 +12,14 @@ from sqlalchemy.orm import Session
 from dicom_router.bus import BrokerUnavailable, Bus
 from dicom_router.database import Database
 from dicom_router.errors import Unprocessable
-from dicom_router.events import Message
+from dicom_router.events import EVENTS_EXCHANGE, Message
 from dicom_router.log import Log, get_logger
 from dicom_router.models import OutboxMessage
 
 _BATCH = 200
 _CONFIRM_SECONDS = 10.0
+# After so long a wake-up is given up: the sweeps have seen to what it was about by then, or will.
+_GIVE_UP_SECONDS = 30.0
 _ENQUEUED = "enqueued"
 _on_sqlite = threading.Lock()
 
@@ -48,13 +52,21 @@ def has_enqueued(session: Session) -> bool:
     return bool(session.info.get(_ENQUEUED))
 
 
+@dataclass(frozen=True, slots=True)
+class _InHand:
+    """A message that was given to the bus, and when, by `time.monotonic`."""
+
+    future: Future[None]
+    since: float
+
+
 class OutboxRelay:
     """Publishes a service's outbox; what was not confirmed is published again (at least once)."""
 
     def __init__(self, database: Database, bus: Bus, service: str) -> None:
         self._database, self._bus, self._service = database, bus, service
         self._wake = threading.Event()
-        self._in_hand: dict[tuple[int, str], Future[None]] = {}  # published, the row still there
+        self._in_hand: dict[tuple[int, str], _InHand] = {}  # published, the row still there
 
     def wake(self) -> None:
         """Say that there is something to publish; call after the commit."""
@@ -79,23 +91,24 @@ class OutboxRelay:
         """
         if self._database.is_sqlite:
             with _on_sqlite:
-                rows = self._relay_unlocked()
+                rows, ended = self._relay_unlocked()
         else:
             with self._database.write() as session:
                 rows = session.scalars(self._oldest().with_for_update(skip_locked=True)).all()
-                self._publish(rows)
-                _remove(session, rows)
-        self._in_hand = {}
+                ended = self._publish(rows)
+                _remove(session, ended)
+        for row in ended:
+            self._in_hand.pop(_key(row), None)
         return len(rows)
 
-    def _relay_unlocked(self) -> Sequence[OutboxMessage]:
+    def _relay_unlocked(self) -> tuple[Sequence[OutboxMessage], list[OutboxMessage]]:
         with self._database.read() as session:
             rows = session.scalars(self._oldest()).all()
-        if rows:
-            self._publish(rows)
+        ended = self._publish(rows)
+        if ended:
             with self._database.write() as session:
-                _remove(session, rows)
-        return rows
+                _remove(session, ended)
+        return rows, ended
 
     def _oldest(self) -> Select[OutboxMessage]:
         return (
@@ -105,25 +118,31 @@ class OutboxRelay:
             .limit(_BATCH)
         )
 
-    def _publish(self, rows: Sequence[OutboxMessage]) -> None:
-        """Have the broker confirm all of them."""
+    def _publish(self, rows: Sequence[OutboxMessage]) -> list[OutboxMessage]:
+        """Have the broker confirm them; those that are done with.
+
+        What goes to a queue that takes nothing must not hold up the rest: a broker that is killed
+        while it makes a queue can leave it like that.
+        """
         if not rows:
-            return
+            return []
         if not self._bus.connected:
             raise BrokerUnavailable(f"{len(rows)} messages wait for the broker")
         # What the bus still has in hand from an earlier round it sends by itself: no second copy.
-        futures = {_key(row): self._in_hand.get(_key(row)) or self._send(row) for row in rows}
-        _done, pending = wait(futures.values(), _CONFIRM_SECONDS)
-        self._in_hand = {key: each for key, each in futures.items() if not _failed(each)}
-        if pending:
+        before = self._in_hand
+        in_hand = {_key(row): before.get(_key(row)) or self._send(row) for row in rows}
+        new = [each.future for key, each in in_hand.items() if key not in before]
+        wait(new or [each.future for each in in_hand.values()], _CONFIRM_SECONDS)
+        self._in_hand = {key: each for key, each in in_hand.items() if not _failed(each.future)}
+        ended = [row for row in rows if _has_ended(row, in_hand[_key(row)])]
+        if not ended:
             raise BrokerUnavailable(
-                f"The broker did not confirm {len(pending)} messages in {_CONFIRM_SECONDS} s"
+                f"The broker did not confirm {len(rows)} messages in {_CONFIRM_SECONDS} s"
             )
-        for row in rows:
-            _settle(row, futures[_key(row)])
+        return ended
 
-    def _send(self, row: OutboxMessage) -> Future[None]:
-        return self._bus.publish(_message(row))
+    def _send(self, row: OutboxMessage) -> _InHand:
+        return _InHand(self._bus.publish(_message(row)), time.monotonic())
 
 
 def _key(row: OutboxMessage) -> tuple[int, str]:
@@ -135,15 +154,27 @@ def _failed(published: Future[None]) -> bool:
     return published.done() and published.exception() is not None
 
 
-def _settle(row: OutboxMessage, published: Future[None]) -> None:
-    """Raise what waiting helps against; a message that no broker takes must not hold up the rest.
+def _has_ended(row: OutboxMessage, in_hand: _InHand) -> bool:
+    """Whether nothing is left to do for a message; raises what waiting helps against.
 
-    What it tells is in the database, where the sweeps and the API find it.
+    One that no broker takes, or a wake-up that goes to a queue that takes nothing, ends as well:
+    what it tells is in the database, where the sweeps and the API find it.
     """
-    try:
-        published.result()
-    except Unprocessable as error:
-        log.error(Log.MESSAGE_DROPPED, message_id=row.message_id, type=row.type, why=str(error))  # noqa: TRY400
+    waited = time.monotonic() - in_hand.since
+    if in_hand.future.done():
+        try:
+            in_hand.future.result()
+        except Unprocessable as error:
+            _tell_dropped(row, str(error))
+        return True
+    if row.exchange == EVENTS_EXCHANGE or waited < _GIVE_UP_SECONDS:
+        return False
+    _tell_dropped(row, f"the broker did not confirm it in {waited:.0f} s")
+    return True
+
+
+def _tell_dropped(row: OutboxMessage, why: str) -> None:
+    log.error(Log.MESSAGE_DROPPED, message_id=row.message_id, type=row.type, why=why)
 
 
 def _remove(session: Session, rows: Sequence[OutboxMessage]) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from dicom_router.bus import Binding, BrokerUnavailable, Queue
 from dicom_router.bus.memory import MemoryBus
 from dicom_router.database import Database
-from dicom_router.events import EVENTS_EXCHANGE, Message
+from dicom_router.events import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, Message
 from dicom_router.models import OutboxMessage
 from dicom_router.outbox import OutboxRelay, enqueue, has_enqueued
 from tests.support.waiting import wait_for
@@ -32,9 +33,10 @@ class SlowBus(MemoryBus):
         self.asked.set()
         return future
 
-    def confirm(self) -> list[str]:
-        """Confirm everything; which messages that was."""
-        confirmed, self.unconfirmed = self.unconfirmed, []
+    def confirm(self, *only: str) -> list[str]:
+        """Confirm everything, or only these; which messages that was."""
+        confirmed = [each for each in self.unconfirmed if not only or each[0] in only]
+        self.unconfirmed = [each for each in self.unconfirmed if each not in confirmed]
         for _, future in confirmed:
             future.set_result(None)
         return [name for name, _ in confirmed]
@@ -130,6 +132,40 @@ def test_what_the_bus_still_has_in_hand_is_not_given_to_it_again(
     assert bus.confirm() == ["m1", "m2"]
     relay.relay()
     assert left(database) == []
+
+
+def test_a_message_that_is_never_confirmed_holds_up_no_other(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_router.outbox._CONFIRM_SECONDS", 0.01)
+    bus = SlowBus()
+    relay = OutboxRelay(database, bus, "organizer")
+    fill(database, "m1", "m2")
+    with pytest.raises(BrokerUnavailable):
+        relay.relay()
+    bus.confirm("m2")
+    relay.relay()
+    assert left(database) == ["m1"]
+    fill(database, "m3")
+    with pytest.raises(BrokerUnavailable):
+        relay.relay()
+    assert [name for name, _ in bus.unconfirmed] == ["m1", "m3"]  # each of them once
+    bus.confirm()
+    relay.relay()
+    assert left(database) == []
+
+
+def test_a_wake_up_that_is_never_confirmed_is_given_up_and_an_event_is_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_router.outbox._CONFIRM_SECONDS", 0.01)
+    monkeypatch.setattr("dicom_router.outbox._GIVE_UP_SECONDS", 0.0)
+    fill(database, "event")
+    with database.write() as session:
+        wake_up = replace(message_called("wake-up"), exchange=COMMANDS_EXCHANGE)
+        enqueue(session, "organizer", [wake_up])
+    OutboxRelay(database, SlowBus(), "organizer").relay()
+    assert left(database) == ["event"]
 
 
 def test_what_the_bus_gave_up_is_given_to_it_again(database: Database) -> None:
