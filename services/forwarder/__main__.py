@@ -44,6 +44,7 @@ class Pace:
 class Parts:
     """What the forwarder's handlers and tasks share."""
 
+    archive: Archive
     owing: Owing
     deliveries: Deliveries
     outages: Outages
@@ -81,7 +82,7 @@ class Forwarder:
         self._handlers = Handlers(
             parts.owing,
             parts.deliveries,
-            Resending(writer, parts.owing, parts.deliveries),
+            Resending(writer, parts.owing, parts.deliveries, parts.archive),
             parts.outages,
             parts.destinations,
             self._sweep_task,
@@ -149,7 +150,7 @@ def build(
         every=pace.work,
     )
     destinations = Destinations(bus, writer, new_worker)
-    parts = Parts(Owing(writer), deliveries, outages, destinations)
+    parts = Parts(archive, Owing(writer), deliveries, outages, destinations)
     return Forwarder(bus, writer, parts, relay, pace, alone=alone)
 
 

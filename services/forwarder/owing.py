@@ -101,7 +101,7 @@ def _newcomers(session: Transaction, study: Study, decision: Decision) -> Newcom
     names = set(decision.destinations) - had if had else set()
     if not names:
         return Newcomers()
-    return Newcomers(names, tuple(queries.at_hand(session, study)))
+    return Newcomers(names, tuple(queries.files_at_hand(session, study)))
 
 
 def _tell(session: Transaction, study: Study, decision: Decision, now: datetime) -> None:

@@ -145,20 +145,19 @@ def was_requested(session: Session, study_uid: str, request: str) -> bool:
     return any(data.get("request") == request for data in done)
 
 
-def at_hand(session: Session, study: Study) -> list[str]:
-    """The study's instances in complete revisions that are on disk, oldest first."""
-    return list(
-        session.scalars(
-            select(Receipt.receipt_id)
-            .where(
-                Receipt.study_uid == study.study_uid,
-                Receipt.state == ReceiptState.ORGANIZED,
-                Receipt.on_disk,
-                Receipt.revision <= study.revision,
-            )
-            .order_by(Receipt.receipt_id)
+def files_at_hand(session: Session, study: Study) -> dict[str, str]:
+    """The study's instances in complete revisions that are on disk, oldest first: their files."""
+    rows = session.execute(
+        select(Receipt.receipt_id, Receipt.file_name)
+        .where(
+            Receipt.study_uid == study.study_uid,
+            Receipt.state == ReceiptState.ORGANIZED,
+            Receipt.on_disk,
+            Receipt.revision <= study.revision,
         )
+        .order_by(Receipt.receipt_id)
     )
+    return {receipt_id: name or "" for receipt_id, name in rows}
 
 
 def out_of_reach(session: Session, study: Study, destination: str) -> int:

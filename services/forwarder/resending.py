@@ -3,6 +3,8 @@
 import uuid
 from datetime import datetime
 
+from dicom_router.archive import Archive, is_plain_file
+from dicom_router.data_folder import check
 from dicom_router.events import ForwardRequested
 from dicom_router.ledger import enabled_destinations, lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
@@ -22,14 +24,19 @@ log = get_logger()
 class Resending:
     """Does what `forward-requested` asks for, once: the timeline knows which it has done."""
 
-    def __init__(self, writer: Writer, owing: Owing, deliveries: Deliveries) -> None:
+    def __init__(
+        self, writer: Writer, owing: Owing, deliveries: Deliveries, archive: Archive
+    ) -> None:
         self._writer, self._owing, self._deliveries = writer, owing, deliveries
+        self._archive = archive
 
     def forward(self, asked: ForwardRequested, request: str) -> list[str]:
         """Have the study sent; the destinations that get something by it.
 
-        `request` is the id of the command, which may be delivered more than once.
+        `request` is the id of the command, which may be delivered more than once. Raises
+        `WrongFolder` while it can't be seen which images there are.
         """
+        check(self._archive, self._writer.database)
         return self._writer.write(lambda session, now: self._forward(session, asked, request, now))
 
     def _forward(
@@ -66,9 +73,21 @@ class Resending:
         return served
 
     def _plan(self, session: Transaction, study: Study, name: str, asked: ForwardRequested) -> Plan:
-        at_hand = queries.at_hand(session, study)
+        at_hand = self._at_hand(session, study)
         entries = queries.entries(session, study.study_uid, name)
         return (what_is_missing if asked.only_missing else everything)(at_hand, entries)
+
+    def _at_hand(self, session: Transaction, study: Study) -> list[str]:
+        """The instances that can be sent; some of the rows may believe in files that are gone.
+
+        So it is while an organizer that was killed has deleted the study and not recorded it.
+        """
+        files = queries.files_at_hand(session, study)
+        return [
+            receipt_id
+            for receipt_id, name in files.items()
+            if is_plain_file(self._archive.study_file(study.folder, name))
+        ]
 
     def _carry_out(
         self, session: Transaction, study: Study, name: str, plan: Plan, now: datetime

@@ -113,7 +113,8 @@ def test_sending_again_and_an_outage_wait_for_each_other_in_one_order(
 ) -> None:
     owing = Owing(writer)
     owing.route(study.uid)
-    resending = Resending(writer, owing, Deliveries(writer, "forwarder@test:1"))
+    deliveries = Deliveries(writer, "forwarder@test:1")
+    resending = Resending(writer, owing, deliveries, world.archive)
     asked = ForwardRequested(study_uid=study.uid, destination="pacs", only_missing=False, by="ana")
     served: list[str] = []
     with world.database.write() as session:

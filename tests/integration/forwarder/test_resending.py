@@ -59,6 +59,25 @@ def test_everything_is_sent_again_once(world: World, pacs: Pacs) -> None:
     assert len(world.deliveries(study)) == 2
 
 
+def test_a_deletion_that_was_cut_off_before_it_was_recorded_leaves_nothing_to_send(
+    world: World, pacs: Pacs
+) -> None:
+    world.add_destination(pacs)
+    world.start()
+    study = world.add_study(3)
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+    for image in study.images[1:]:
+        image.path.unlink()
+    ask(world, study, only_missing=False)
+    eventually(lambda: pacs.repeats == 1, "what is there to arrive again")
+    study.images[0].path.unlink()
+    ask(world, study, only_missing=False)
+    eventually(lambda: len(requests(world, study)) == 2, "the second request to be noted")
+    assert requests(world, study)[1].endswith("none of its images is on this disk any more")
+    eventually(lambda: world.state(study) == StudyState.SENT, "the study to be sent")
+    assert len(world.deliveries(study)) == 2
+
+
 def test_a_later_destination_is_sent_what_it_lacks_by_hand(world: World, pacs: Pacs) -> None:
     world.add_destination(pacs)
     world.start()
