@@ -189,13 +189,16 @@ def _judge_counts(
             _judge_newest(verdict, uid, rows[uid], destinations)
 
 
-def _organized(database: Database) -> dict[str, dict[str, str]]:
-    """The instances of each study and the SHA-256 of each, by the rows."""
-    found = defaultdict[str, dict[str, str]](dict)
+Rows = dict[str, Receipt]
+
+
+def _organized(database: Database) -> dict[str, Rows]:
+    """The receipts that are the instances of each study, by SOP Instance UID."""
+    found = defaultdict[str, Rows](dict)
     with database.read() as session:
         organized = select(Receipt).where(Receipt.state == ReceiptState.ORGANIZED)
         for receipt in session.scalars(organized):
-            found[receipt.study_uid or ""][receipt.sop_instance_uid] = receipt.sha256
+            found[receipt.study_uid or ""][receipt.sop_instance_uid] = receipt
     return found
 
 
@@ -204,7 +207,7 @@ def _judge_study(
     router: ChaosRouter,
     shown: dict[str, Any],
     entry: dict[str, Any],
-    rows: dict[str, str],
+    rows: Rows,
     files: Sequence[OnDisk],
 ) -> None:
     uid = shown["study_uid"]
@@ -214,33 +217,36 @@ def _judge_study(
         "API's instances": len(router.items(f"/studies/{uid}/instances")),
         "history": entry["image_count"],
     }
-    if shown["on_disk"] or files:
-        counts["files"] = len(files)
     if len(set(counts.values())) > 1:
         verdict.other.append(f"the counts of study {uid} disagree: {counts}")
+    kept = sorted(each for each, row in rows.items() if row.on_disk)
+    found = sorted(file.sop_instance_uid for file in files)
+    if kept != found or shown["on_disk"] != bool(found):
+        verdict.other.append(
+            f"study {uid}: {found} are on disk, by the rows {kept}, by the API {shown['on_disk']}"
+        )
     if shown["series_count"] != 1:
         verdict.other.append(f"study {uid} has {shown['series_count']} series, not 1")
     if different := [key for key in entry if entry[key] != shown[key]]:
         verdict.other.append(f"API and history disagree on {different} of study {uid}")
     for file in files:
-        if rows.get(file.sop_instance_uid) != file.sha256:
+        row = rows.get(file.sop_instance_uid)
+        if row is None or row.sha256 != file.sha256:
             verdict.other.append(f"{file.path} is not what its row says")
         if not file.path.startswith(f"{shown['folder']}/"):
             verdict.other.append(f"{file.path} is not in the folder of its study")
 
 
-def _judge_newest(
-    verdict: Verdict, uid: str, rows: dict[str, str], destinations: Sequence[Pacs]
-) -> None:
+def _judge_newest(verdict: Verdict, uid: str, rows: Rows, destinations: Sequence[Pacs]) -> None:
     """What is called sent is at every destination, and what came there last is the newest."""
     for number, pacs in enumerate(destinations, 1):
         newest = {each.sop_instance_uid: each.sha256 for each in pacs.stored}
-        for sop_instance_uid, sha256 in rows.items():
+        for sop_instance_uid, row in rows.items():
             if sop_instance_uid not in newest:
                 verdict.other.append(
                     f"study {uid} is called sent, but destination {number} lacks {sop_instance_uid}"
                 )
-            elif newest[sop_instance_uid] != sha256:
+            elif newest[sop_instance_uid] != row.sha256:
                 verdict.other.append(
                     f"the newest bytes of {sop_instance_uid} are not the last that destination "
                     f"{number} got"
