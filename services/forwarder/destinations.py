@@ -159,14 +159,13 @@ class Worker:
 
         def on_answer() -> None:
             nonlocal came_up
-            if work.probing:
-                came_up = True
-                self._outages.came_up(self.name)
-                self._deliveries.started(claim)
+            came_up = True
+            self._outages.came_up(self.name)
+            self._deliveries.started(claim)
 
         log.info(Log.DELIVERY_STARTED, **claim.named, images=len(claim.items))
         peer, tls = self._peer(work.destination), self._security(work.destination)
-        attempt = Attempt(self._sender, claim, peer, tls, on_answer)
+        attempt = Attempt(self._sender, claim, peer, tls, on_answer if work.probing else None)
         end = attempt.run()
         if end.why is Why.TRIED:
             self._deliveries.conclude(claim, attempt.last_failure)
@@ -182,7 +181,7 @@ class Worker:
         except Stopped:
             return
         except PeerError as error:
-            self._outages.went_down(self.name, reason_of(error))
+            self._outages.went_down(self.name, reason_of(error), probing=True)
         else:
             self._outages.came_up(self.name)
 

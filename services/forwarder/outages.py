@@ -29,21 +29,27 @@ def reason_of(error: PeerError) -> DeliveryReason:
 
 
 class Outages:
-    """What the forwarders know of destinations that are down."""
+    """What the forwarders know of destinations that are down.
+
+    `probing`: what is told was seen by a probe. Such a one goes on with an outage and begins none: where
+    the outage has ended meanwhile, another forwarder has got through, and what this one saw is old.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def went_down(self, destination: str, reason: DeliveryReason) -> None:
+    def went_down(self, destination: str, reason: DeliveryReason, *, probing: bool) -> None:
         """It can't be reached, or takes no association: an echo will tell when it does."""
 
         def record(session: Transaction, now: datetime) -> None:
             if queries.lock_destination(session, destination):
-                self._down(session, destination, reason, "echo", now)
+                self._down(session, destination, reason, "echo", now, probing=probing)
 
         self._writer.insist(record)
 
-    def refused_for_now(self, claim: Claim, item: Item, reason: DeliveryReason) -> None:
+    def refused_for_now(
+        self, claim: Claim, item: Item, reason: DeliveryReason, *, probing: bool
+    ) -> None:
         """It was out of resources when it was sent this image: only an image tells it no longer is.
 
         The image is remembered: perhaps it is the only one that does not get through.
@@ -55,11 +61,13 @@ class Outages:
             instance = queries.waiting_instance(session, claim.delivery_id, item.receipt_id)
             if instance is not None:
                 instance.dicom_status, instance.detail = reason.dicom_status, reason.text
-            self._down(session, claim.destination, reason, "image", now)
+            self._down(session, claim.destination, reason, "image", now, probing=probing)
 
         self._writer.insist(record)
 
-    def aborted(self, claim: Claim, item: Item, reason: DeliveryReason) -> bool:
+    def aborted(
+        self, claim: Claim, item: Item, reason: DeliveryReason, *, probing: bool
+    ) -> bool:
         """An association ended while this image was sent; whether the image itself is to blame.
 
         If it is not, the destination is down.
@@ -79,7 +87,9 @@ class Outages:
                     if outage:
                         outage.blamed = blamed
                     return True
-            self._down(session, claim.destination, reason, "image", now, blamed)
+            self._down(
+                session, claim.destination, reason, "image", now, probing=probing, blamed=blamed
+            )
             return False
 
         return self._writer.insist(record)
@@ -121,6 +131,8 @@ class Outages:
         reason: DeliveryReason,
         probe: Probe,
         now: datetime,
+        *,
+        probing: bool,
         blamed: list[str] | None = None,
     ) -> None:
         outage = queries.outage_of(session, destination)
@@ -129,6 +141,8 @@ class Outages:
             outage.next_probe_at = now + PROBE_INTERVAL
             outage.probe = "image" if probe == "image" else outage.probe
             outage.blamed = outage.blamed if blamed is None else blamed
+            return
+        if probing:
             return
         outage = DestinationOutage(
             destination=destination,

@@ -107,8 +107,8 @@ def next_association(items: Sequence[Item]) -> tuple[list[Context], list[Item], 
 class Attempt:
     """One attempt at a claimed delivery; for one thread.
 
-    `on_answer` is called once, when the destination has answered a C-STORE with anything but being
-    out of resources.
+    `on_answer`, given where the destination was down, is called once: when it has answered a C-STORE
+    with anything but being out of resources.
     """
 
     def __init__(
@@ -117,10 +117,10 @@ class Attempt:
         claim: Claim,
         peer: PeerAddress,
         tls: ssl.SSLContext | None,
-        on_answer: Callable[[], None],
+        on_answer: Callable[[], None] | None,
     ) -> None:
         self._sender, self._claim, self._peer, self._tls = sender, claim, peer, tls
-        self._on_answer: Callable[[], None] | None = on_answer
+        self._on_answer = on_answer
         self._unrecorded: list[Delivered] = []
         self._recorded_at = time.monotonic()
         self._checked_at = -math.inf  # the claim may be older than it seems: look before the first
@@ -142,6 +142,10 @@ class Attempt:
             todo = [*batch, *later]
         return _TRIED
 
+    @property
+    def _probing(self) -> bool:
+        return self._on_answer is not None
+
     def _over_one_association(self, contexts: Sequence[Context], batch: deque[Item]) -> End:
         try:
             association = Association.open(
@@ -154,7 +158,9 @@ class Attempt:
         except Stopped:
             return _STOPPED
         except PeerError as error:
-            self._sender.outages.went_down(self._claim.destination, reason_of(error))
+            self._sender.outages.went_down(
+                self._claim.destination, reason_of(error), probing=self._probing
+            )
             return End(Why.DOWN, reason_of(error))
         with association:
             try:
@@ -212,7 +218,7 @@ class Attempt:
         meaning = policy.answer(status.code)
         if meaning is Answer.OUT_OF_RESOURCES:
             reason = policy.out_of_resources(self._claim.destination, status.code)
-            self._sender.outages.refused_for_now(self._claim, item, reason)
+            self._sender.outages.refused_for_now(self._claim, item, reason, probing=self._probing)
             return End(Why.DOWN, reason)
         if self._on_answer is not None:
             self._on_answer()
@@ -225,7 +231,7 @@ class Attempt:
 
     def _on_broken(self, item: Item, error: PeerError) -> End:
         reason = reason_of(error)
-        if self._sender.outages.aborted(self._claim, item, reason):
+        if self._sender.outages.aborted(self._claim, item, reason, probing=self._probing):
             self._fail(item, policy.to_blame(reason))
             return _REOPEN
         return End(Why.DOWN, reason)

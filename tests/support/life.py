@@ -1,5 +1,6 @@
 """A router with life in it: of each thing that a page of the dashboard can show, at least one."""
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -140,9 +141,10 @@ def _cancel(router: Router, study_uid: str) -> None:
 
 
 def _break(router: Router, study_uid: str) -> None:
-    """One of its files is gone; it is sent again, which fails for good and leaves a dead letter."""
+    """One of its files is another's; sent again, it fails for good and leaves a dead letter."""
     study = router.study(study_uid)
-    min((router.data / study["folder"]).glob("*.dcm")).unlink()
+    first, second, *_ = sorted((router.data / study["folder"]).glob("*.dcm"))
+    shutil.copyfile(second, first)
     everything = {"destination": "default", "only_missing": False}
     router.call("POST", f"/studies/{study_uid}/forward", everything)
 

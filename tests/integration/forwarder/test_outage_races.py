@@ -103,7 +103,10 @@ def test_an_outage_recorded_while_a_delivery_is_being_made_is_its_reason(
         row = lock_study(session, study.uid)
         assert row is not None
         assert Owing(writer).route_locked(session, row, world.clock()) == 1
-        going_down = Meanwhile(world, lambda: Outages(writer).went_down("pacs", UNREACHABLE))
+        outages = Outages(writer)
+        going_down = Meanwhile(
+            world, lambda: outages.went_down("pacs", UNREACHABLE, probing=False)
+        )
     going_down.end()
     assert world.delivery(study).reason == UNREACHABLE.as_row()
 
@@ -135,7 +138,7 @@ def test_what_is_given_back_while_the_destination_is_down_says_so(
     deliveries = Deliveries(writer, "forwarder@test:1")
     claim = deliveries.claim_next("pacs")
     assert claim is not None
-    Outages(writer).went_down("pacs", UNREACHABLE)
+    Outages(writer).went_down("pacs", UNREACHABLE, probing=False)
     assert world.delivery(study).reason is None  # it is being sent
     deliveries.give_back(claim)
     assert world.delivery(study).reason == UNREACHABLE.as_row()
@@ -158,3 +161,18 @@ def test_a_delivery_retried_while_an_outage_is_being_recorded_says_so(
     retrying.end()
     delivery = world.delivery(study)
     assert (delivery.state, delivery.reason) == (DeliveryState.WAITING, UNREACHABLE.as_row())
+
+
+def test_what_a_probe_saw_begins_no_outage_once_another_forwarder_has_got_through(
+    world: World, study: StudyAtHand, writer: Writer
+) -> None:
+    outages, deliveries = Outages(writer), Deliveries(writer, "forwarder@test:1")
+    Owing(writer).route(study.uid)
+    outages.went_down("pacs", UNREACHABLE, probing=False)
+    claim = deliveries.claim_next("pacs", probing=True)
+    assert claim is not None
+    outages.came_up("pacs")
+    outages.went_down("pacs", UNREACHABLE, probing=True)
+    outages.refused_for_now(claim, claim.items[0], UNREACHABLE, probing=True)
+    outages.aborted(claim, claim.items[0], UNREACHABLE, probing=True)
+    assert not world.outage()

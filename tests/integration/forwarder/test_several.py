@@ -69,6 +69,10 @@ def test_two_forwarders_tell_of_an_outage_once(world: World, pacs: Pacs) -> None
     eventually(world.outage, "the outage")
     for _ in range(20):
         world.clock.advance(seconds=10)
+    eventually(
+        lambda: all(world.has_delivery(each, DeliveryState.WAITING) for each in studies),
+        "nothing in hand",
+    )
     pacs.up()
     world.pass_time(lambda: all(world.state(each) == StudyState.SENT for each in studies), "all")
     told = [each.type for each in world.messages if "destination-" in each.type]
