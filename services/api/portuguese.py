@@ -815,6 +815,10 @@ PORTUGUESE = {
     "An image can't be sent: {why}": "Uma imagem não pode ser enviada: {why}",
     "Sending an image failed: {why}": "O envio de uma imagem falhou: {why}",
     "its file is not on the disk any more": "o arquivo não está mais no disco",
+    "another image took the place of its file": "outra imagem tomou o lugar do arquivo",
+    "its file is not in the transfer syntax it was received in": (
+        "o arquivo não está na sintaxe de transferência em que foi recebido"
+    ),
     "Everything is sent again instead": "Em vez disso, tudo é enviado de novo",
     "The destination was deleted": "O destino foi excluído",
     "The destination {name} was deleted by {by}": "O destino {name} foi excluído por {by}",

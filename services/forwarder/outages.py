@@ -65,9 +65,7 @@ class Outages:
 
         self._writer.insist(record)
 
-    def aborted(
-        self, claim: Claim, item: Item, reason: DeliveryReason, *, probing: bool
-    ) -> bool:
+    def aborted(self, claim: Claim, item: Item, reason: DeliveryReason, *, probing: bool) -> bool:
         """An association ended while this image was sent; whether the image itself is to blame.
 
         If it is not, the destination is down.

@@ -292,9 +292,9 @@ def _data_set_offset(descriptor: int, item: Item) -> int:
     """Where the data set begins; `Unprocessable` if the bytes are not those of the receipt."""
     meta, offset = read_file_meta(descriptor)
     if meta.receipt_id not in ("", item.receipt_id):
-        raise Unprocessable("another image took the place of its file")
+        raise Unprocessable(said("another image took the place of its file"))
     if meta.transfer_syntax_uid != item.transfer_syntax_uid:
-        raise Unprocessable("its file is not in the transfer syntax it was received in")
+        raise Unprocessable(said("its file is not in the transfer syntax it was received in"))
     return offset
 
 

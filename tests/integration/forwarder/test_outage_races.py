@@ -104,9 +104,7 @@ def test_an_outage_recorded_while_a_delivery_is_being_made_is_its_reason(
         assert row is not None
         assert Owing(writer).route_locked(session, row, world.clock()) == 1
         outages = Outages(writer)
-        going_down = Meanwhile(
-            world, lambda: outages.went_down("pacs", UNREACHABLE, probing=False)
-        )
+        going_down = Meanwhile(world, lambda: outages.went_down("pacs", UNREACHABLE, probing=False))
     going_down.end()
     assert world.delivery(study).reason == UNREACHABLE.as_row()
 
