@@ -31,8 +31,8 @@ def reason_of(error: PeerError) -> DeliveryReason:
 class Outages:
     """What the forwarders know of destinations that are down.
 
-    `probing`: what is told was seen by a probe. Such a one goes on with an outage and begins none: where
-    the outage has ended meanwhile, another forwarder has got through, and what this one saw is old.
+    `probing`: what is told was seen by a probe, which goes on with an outage and begins none. Where
+    it has ended meanwhile, another forwarder has got through, and what this one saw is old.
     """
 
     def __init__(self, writer: Writer) -> None:

@@ -107,8 +107,8 @@ def next_association(items: Sequence[Item]) -> tuple[list[Context], list[Item], 
 class Attempt:
     """One attempt at a claimed delivery; for one thread.
 
-    `on_answer`, given where the destination was down, is called once: when it has answered a C-STORE
-    with anything but being out of resources.
+    `on_answer`, given where the destination was down, is called once: when it has answered a
+    C-STORE with anything but being out of resources.
     """
 
     def __init__(
