@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Collection
@@ -36,6 +37,7 @@ class Pacs:
 
     def __init__(self, ae_title: str = "PACS") -> None:
         self.ae_title, self.port = ae_title, free_port()
+        self.tls: ssl.SSLContext | None = None  # its own certificate; None: plain
         self.transfer_syntaxes: Collection[str] | None = None  # None: whatever is proposed
         self.knows_echo = True
         self.reject = False
@@ -75,6 +77,7 @@ class Pacs:
         self._server = ae.start_server(
             ("127.0.0.1", self.port),
             block=False,
+            ssl_context=self.tls,
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, _send_at_once),
                 (evt.EVT_REQUESTED, self._on_requested),

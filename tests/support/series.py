@@ -32,11 +32,12 @@ def ct_series(folder: Path, slices: int, **attributes: object) -> tuple[str, lis
         slice_.PixelData = number.to_bytes(4, "little") + pixels[4:]
         path = folder / f"{uid}.dcm"
         slice_.save_as(path, enforce_file_format=True)
-        files.append(_file(path))
+        files.append(real_file(path))
     return str(common["StudyInstanceUID"]), files
 
 
-def _file(path: Path) -> RealFile:
+def real_file(path: Path) -> RealFile:
+    """A Part 10 file, what it is and the hash of its data set."""
     meta, offset = split_dataset(path)
     return RealFile(
         path,
