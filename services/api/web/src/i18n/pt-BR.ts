@@ -255,9 +255,29 @@ export const ptBR: Messages = {
     look: (n) => (n === 1 ? "1 ponto pede atenção" : `${n} pontos pedem atenção`),
     goesOn: "As imagens continuam sendo recebidas.",
     show: "Mostrar",
-    refused: (n) => (n === 1 ? "1 chamada recusada" : `${n} chamadas recusadas`),
-    refusedFix: "Se for um aparelho seu, admita-o com um clique.",
-    failedFix: "A página de cada estudo diz por quê. Resolva e envie de novo.",
+    matters: {
+      failed: {
+        title: (n) => (n === 1 ? "1 estudo falhou" : `${n} estudos falharam`),
+        fix: "A página de cada estudo diz por quê. Resolva e envie de novo.",
+      },
+      unrouted: {
+        title: (n) => (n === 1 ? "1 estudo está sem destino" : `${n} estudos estão sem destino`),
+        fix: "Ative um destino, crie uma rota que sirva ou envie pela página de cada estudo.",
+      },
+      held: {
+        title: (n) => (n === 1 ? "1 estudo está retido" : `${n} estudos estão retidos`),
+        fix: "A página de cada estudo diz por quê. Libere ou exclua lá.",
+      },
+      quarantine: {
+        title: (n) =>
+          n === 1 ? "1 arquivo está em quarentena" : `${n} arquivos estão em quarentena`,
+        fix: "Cada um diz por que não pôde ser organizado. Tente de novo ou remova.",
+      },
+      refused: {
+        title: (n) => (n === 1 ? "1 chamada recusada" : `${n} chamadas recusadas`),
+        fix: "Se for um aparelho seu, admita-o com um clique.",
+      },
+    },
     imagesPerMinute: "Imagens no último minuto",
     studiesToday: "Estudos hoje",
     waiting: "Entregas em espera",
@@ -265,7 +285,6 @@ export const ptBR: Messages = {
     attention: "Estudos que requerem atenção",
     attentionOf: (n) => (n === 1 ? "1 requer atenção" : `${n} requerem atenção`),
     failedOf: (n) => (n === 1 ? "1 falhou" : `${n} falharam`),
-    failedStudies: (n) => (n === 1 ? "1 estudo falhou" : `${n} estudos falharam`),
     disk: "Livre no disco",
     hours: (span) => `cheio em ${span} neste ritmo`,
     notFilling: "não está enchendo",

@@ -15,7 +15,7 @@ import { useFormat } from "../session";
 import { Badge, Heading, Loaded, Notice } from "../ui/basics";
 import { callersToLookAt } from "../words";
 import { StateBadge } from "./destinations";
-import { CheckText, placeOf } from "./diagnostics";
+import { CheckText, GuideLink, placeOf } from "./diagnostics";
 
 export function Overview() {
   const t = useText();
@@ -33,13 +33,11 @@ function Verdict() {
   const t = useText();
   const o = t.overview;
   const checks = useDiagnostics();
-  const failed = useOverview().data?.studies.failed ?? 0;
-  const refused = useRefused().data?.items ?? [];
-  const callers = callersToLookAt(refused, useSenders().data?.items ?? [], new Date()).length;
+  const matters = useMatters();
   const found = checks.data ?? [];
   const wrong = found.filter((each) => each.status === "fail");
   const look = found.filter((each) => each.status === "warn");
-  const lookAt = look.length + Number(failed > 0) + Number(callers > 0);
+  const lookAt = look.length + matters.length;
   return (
     <Loaded of={checks}>
       <div class="sentences" aria-live="polite">
@@ -52,13 +50,41 @@ function Verdict() {
         {[...wrong, ...look].map((each) => (
           <Wrong key={each.id} check={each} />
         ))}
-        {failed > 0 && (
-          <LookAt title={o.failedStudies(failed)} fix={o.failedFix} to="/studies?state=failed" />
-        )}
-        {callers > 0 && <LookAt title={o.refused(callers)} fix={o.refusedFix} to="/scanners" />}
+        {matters.map((each) => (
+          <LookAt key={each.about} matter={each} />
+        ))}
       </div>
     </Loaded>
   );
+}
+
+/** Where one deals with what no check tells of, and the guide's section on it. */
+const MATTERS = {
+  failed: { to: "/studies?state=failed", help: "/help#failed" },
+  unrouted: { to: "/studies?state=unrouted", help: "/help#unrouted" },
+  held: { to: "/studies?state=held", help: "/help#held" },
+  quarantine: { to: "/quarantine", help: null },
+  refused: { to: "/scanners", help: "/help#association-rejected" },
+} as const;
+
+interface Matter {
+  about: keyof typeof MATTERS;
+  count: number;
+}
+
+/** What waits for a person though the router itself is well. */
+function useMatters(): Matter[] {
+  const figures = useOverview().data;
+  const refused = useRefused().data?.items ?? [];
+  const callers = callersToLookAt(refused, useSenders().data?.items ?? [], new Date());
+  const found: Matter[] = [
+    { about: "failed", count: figures?.studies.failed ?? 0 },
+    { about: "unrouted", count: figures?.studies.unrouted ?? 0 },
+    { about: "held", count: figures?.studies.held ?? 0 },
+    { about: "quarantine", count: figures?.quarantine ?? 0 },
+    { about: "refused", count: callers.length },
+  ];
+  return found.filter((each) => each.count > 0);
 }
 
 function Wrong(props: { check: Check }) {
@@ -72,15 +98,19 @@ function Wrong(props: { check: Check }) {
   );
 }
 
-function LookAt(props: { title: string; fix: string; to: string }) {
+function LookAt(props: { matter: Matter }) {
   const t = useText();
+  const { about, count } = props.matter;
+  const { to, help } = MATTERS[about];
+  const { title, fix } = t.overview.matters[about];
   return (
     <Item tone="warning">
-      <strong>{props.title}</strong>
+      <strong>{title(count)}</strong>
       <br />
-      {t.diagnostics.fix}: {props.fix}
+      {t.diagnostics.fix}: {fix}
       <div class="actions">
-        <Link href={props.to}>{t.overview.show}</Link>
+        <Link href={to}>{t.overview.show}</Link>
+        {help && <GuideLink to={help} about={title(count)} />}
       </div>
     </Item>
   );
