@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from dicom_router.database import Database
 from infra.ports import free_port
+from services.api.queries.bulk import create
 from tests.browser.conftest import Arrive
 from tests.support.pacs import Pacs
 from tests.support.router import Router
@@ -92,6 +96,38 @@ def test_a_study_that_the_pacs_refuses_is_told_why_and_is_tried_again_at_once_wh
     expect(sentences).to_contain_text(f"{destination}: 2 of 2")
 
 
+@pytest.mark.usefixtures("destination")
+def test_many_studies_are_sent_more_than_once_and_what_ended_early_is_no_success(
+    page: Page, router: Router, arrive: Arrive
+) -> None:
+    arrive("MUITOS^RUI")
+    page.goto("/send-many?q=muitos")
+    send_them = page.get_by_role("button", name="Send 1 study")
+    send_them.click()
+    expect(page.get_by_text("1 study asked for")).to_be_visible()
+    expect(page).to_have_url(re.compile("q=muitos&bulk="))
+    page.reload()
+    expect(page.get_by_text("1 study asked for")).to_be_visible()
+
+    others_come_first(router)
+    send_them.click()
+    page.get_by_role("button", name="Ask for no more").click()
+    ended = page.locator("wa-callout").filter(has_text="It ended early: 0 of 1 asked for")
+    expect(ended).to_have_attribute("variant", "warning")
+    expect(ended).to_contain_text("Cancelled by admin")
+    expect(send_them).to_be_enabled()
+
+
+def others_come_first(router: Router) -> None:
+    """As many bulks that fit no study as take a minute, one a second."""
+    with closing(Database(f"sqlite:///{router.data / '.router.sqlite3'}")) as database:
+        before = datetime.now(UTC) - timedelta(minutes=1)
+        wanted = {"q": "nobody of this name"}
+        with database.write() as session:
+            for _ in range(60):
+                create(session, wanted, None, True, by="admin", studies=0, now=before)
+
+
 def test_an_echo_to_a_scanner_tells_that_it_answers_or_at_which_stage_it_failed(
     page: Page, router: Router, pacs: Pacs
 ) -> None:
@@ -105,6 +141,29 @@ def test_an_echo_to_a_scanner_tells_that_it_answers_or_at_which_stage_it_failed(
     ct1.get_by_role("button", name="Echo").click()
     expect(ct1.get_by_role("status")).to_contain_text("it failed at connecting to the port")
     router.call("DELETE", "/senders/ct1")
+
+
+@pytest.mark.usefixtures("destination")
+def test_a_scanner_shows_when_it_was_heard_last_and_what_came_of_its_calls(
+    page: Page, router: Router, tmp_path: Path
+) -> None:
+    for name in ("ct1", "mr1"):
+        router.call("POST", "/senders", {"name": name, "ae_title": name.upper()})
+    page.goto("/scanners")
+    expect(card(page, "mr1")).to_contain_text("Not heard yet")
+    _study, files = ct_series(tmp_path, 2, PatientName="CHAMADA^ANA")
+    wait_for(
+        lambda: set(send(files, router.dicom_port, calling="MR1").values()) == {0},
+        "the receiver to know the scanner",
+    )
+    send(files, router.dicom_port)
+    card(page, "mr1").get_by_role("link", name="Last heard").click()
+    calls = page.get_by_role("region", name="Recent calls")
+    row = calls.get_by_role("row").filter(has_text="MR1")
+    expect(row.first).to_contain_text(re.compile(r"MR1\s*127\.0\.0\.1\s*released\s*2\s*0"))
+    expect(calls.get_by_role("row").filter(has_text="CT1")).to_have_count(0)
+    for name in ("ct1", "mr1"):
+        router.call("DELETE", f"/senders/{name}")
 
 
 @pytest.mark.usefixtures("destination")

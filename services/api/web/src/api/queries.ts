@@ -9,6 +9,8 @@ export type StudyFilters = NonNullable<paths["/api/v1/studies"]["get"]["paramete
 /** Besides what the events bring: an event may be missed while the connection is down. */
 const POLL_MS = 10_000;
 const PAGE = 200;
+const CALLS = 20;
+const HEARD = ["open", "released", "aborted", "lost"] as const;
 
 interface Page<Item> {
   items: Item[];
@@ -114,6 +116,31 @@ export function useRefused() {
         params: { query: { outcome: ["rejected"], limit: 200 } },
       }),
     ),
+  );
+}
+
+/** Who called, newest first; of one AE title if it is given. */
+export function useCalls(calling_ae_title: string) {
+  return usePages(["associations", "calls", calling_ae_title], ({ cursor }) =>
+    result(
+      client.GET("/api/v1/associations", {
+        params: { query: { calling_ae_title, limit: CALLS, cursor } },
+      }),
+    ),
+  );
+}
+
+/** The last call of an AE title that was not refused. */
+export function useLastCall(calling_ae_title: string) {
+  return useAsked(
+    ["associations", "last", calling_ae_title],
+    () =>
+      result(
+        client.GET("/api/v1/associations", {
+          params: { query: { calling_ae_title, outcome: [...HEARD], limit: 1 } },
+        }),
+      ),
+    60_000,
   );
 }
 

@@ -10,6 +10,7 @@ import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
 import { say } from "../ui/toast";
 import { capital, mayBeAdmitted, nameOf, refusedCallers } from "../words";
+import { Calls, LastCall } from "./calls";
 import { GuideLink } from "./diagnostics";
 import { Echo } from "./echo";
 
@@ -66,6 +67,7 @@ export function Scanners() {
                   {each.settle_seconds !== null && (
                     <small class="quiet">{s.settleOwn(format.number(each.settle_seconds))}</small>
                   )}
+                  <LastCall of={each.ae_title} />
                   {!(each.host && each.port) && <small class="quiet">{s.noEcho}</small>}
                 </p>
                 <Echo
@@ -91,6 +93,7 @@ export function Scanners() {
           ))}
         </div>
       </Loaded>
+      <Calls known={shown} />
       {draft && <SenderDialog draft={draft} onClose={() => setDraft(null)} />}
       {removing && (
         <Dialog
