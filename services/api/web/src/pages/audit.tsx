@@ -3,6 +3,7 @@ import { Link, useSearchParams } from "wouter-preact";
 import { client, result, type Schemas } from "../api/client";
 import { usePages } from "../api/queries";
 import { useText } from "../i18n";
+import { withValue } from "../search";
 import { useFormat, useMay } from "../session";
 import { Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { Text } from "../ui/fields";
@@ -42,15 +43,7 @@ function Trail() {
     result(client.GET("/api/v1/audit", { params: { query: { ...wanted, ...page } } })),
   );
   const put = (name: string) => (value: string) =>
-    setSearch(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+    setSearch((before) => withValue(before, name, value), { replace: true });
   return (
     <>
       <search class="filters">
