@@ -8,7 +8,7 @@ import type { Delivery, Study } from "../api/client";
 import { type StudyFilters, useStudies } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Badge, Failure, Heading, Loaded } from "../ui/basics";
+import { Badge, Heading, Loaded } from "../ui/basics";
 import { useVirtualRows } from "../ui/virtual-rows";
 import { owedTo, STATE_TONES } from "../words";
 
@@ -52,9 +52,6 @@ export function Studies() {
     <div class="studies">
       <Heading title={t.pages.studies} />
       <StudyFilterBar ordered />
-      {found.error && rows.length > 0 && "status" in found.error && found.error.status !== 0 && (
-        <Failure error={found.error} />
-      )}
       <Loaded of={found}>
         {rows.length ? (
           <StudyTable

@@ -82,13 +82,23 @@ interface Asked {
   data: unknown;
 }
 
-/** The first answer, the wait for it, or why there is none; what was there once stays. */
+/** The first answer, the wait for it, or why there is none; what was there once stays beside it. */
 export function Loaded(props: { of: Asked; children: ComponentChildren }) {
   const t = useText();
-  if (props.of.data !== undefined) return <>{props.children}</>;
-  if (props.of.error && !(props.of.error instanceof Problem && props.of.error.status === 0)) {
-    return <Failure error={props.of.error} />;
+  const { data, error } = props.of;
+  // That the router is away is said above the page.
+  const failure = error && !(error instanceof Problem && error.status === 0) && (
+    <Failure error={error} />
+  );
+  if (data !== undefined) {
+    return (
+      <>
+        {failure}
+        {props.children}
+      </>
+    );
   }
+  if (failure) return failure;
   return (
     <p class="loading" role="status">
       <wa-spinner /> {t.app.loading}
