@@ -88,7 +88,15 @@ class _Given(BaseModel):
         return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
 
 
-_ONLY_SHOWN = {"managed_by", "down", "waiting", "missing", "created_at", "updated_at"}
+_ONLY_SHOWN = {
+    "managed_by",
+    "down",
+    "waiting",
+    "missing",
+    "last_heard_at",
+    "created_at",
+    "updated_at",
+}
 
 
 # -- studies -----------------------------------------------------------------------------------
@@ -430,6 +438,10 @@ class Sender(BaseModel):
     host: str
     port: int | None
     settle_seconds: float | None
+    last_heard_at: AwareDatetime | None = Field(
+        description="When the last association under its AE title was opened that was not "
+        "refused; null: never."
+    )
     created_at: AwareDatetime
     updated_at: AwareDatetime
 

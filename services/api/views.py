@@ -109,9 +109,10 @@ def destination(status: DestinationStatus) -> schemas.Destination:
     return schemas.Destination.model_validate({"down": None, **values})
 
 
-def sender(row: Sender) -> schemas.Sender:
-    """A sender."""
-    return schemas.Sender.model_validate(_columns(schemas.Sender, row))
+def sender(row: Sender, heard: Mapping[str, datetime | None]) -> schemas.Sender:
+    """A sender, and when it was heard of last."""
+    values = {**_columns(schemas.Sender, row), "last_heard_at": heard.get(row.name)}
+    return schemas.Sender.model_validate(values)
 
 
 def route(row: Route, enabled: Collection[str]) -> schemas.Route:
