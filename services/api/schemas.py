@@ -738,7 +738,12 @@ class Site(BaseModel):
     """What a scanner has to be told of the router, and where both are."""
 
     ae_title: str = Field(examples=["DICOMROUTER"])
-    dicom_ports: list[int] = Field(examples=[[11112]])
+    dicom_ports: list[int] = Field(
+        description="As scanners reach them: where containers publish others than are listened "
+        "on, those (ROUTER_DICOM_PUBLISHED_PORTS).",
+        examples=[[11112]],
+    )
+    dicom_tls_ports: list[int] = Field(description="For DICOM over TLS.", examples=[[2762]])
     time_zone: str = Field(
         description="An IANA name, or an offset where there is none: that of local times.",
         examples=["America/Sao_Paulo", "Etc/GMT+3"],
