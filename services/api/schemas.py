@@ -639,6 +639,11 @@ class QueueStatus(BaseModel):
     consumers: int
     retry: list[RetryTier]
     dead_letters: int
+    oldest_waiting_at: AwareDatetime | None = Field(
+        description="Of `forwarder.deliver.…`: when the oldest delivery that has not ended was "
+        "made. null if there is none, and of other queues: to look at their messages is to take "
+        "them away from who works on them."
+    )
     oldest_dead_letter_at: AwareDatetime | None = Field(
         description="When it failed first, at most a minute old; null without dead letters, or "
         "with more than 5,000."

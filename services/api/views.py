@@ -145,7 +145,9 @@ def association(row: Association) -> schemas.Association:
     )
 
 
-def queue(each: Standing, oldest: datetime | None) -> schemas.QueueStatus:
+def queue(
+    each: Standing, oldest_letter: datetime | None, oldest_waiting: datetime | None
+) -> schemas.QueueStatus:
     """A queue."""
     return schemas.QueueStatus(
         name=each.queue.name,
@@ -153,7 +155,8 @@ def queue(each: Standing, oldest: datetime | None) -> schemas.QueueStatus:
         consumers=each.work.consumers,
         retry=[schemas.RetryTier(name=t.name, messages=t.messages) for t in each.tiers],
         dead_letters=each.dead,
-        oldest_dead_letter_at=oldest,
+        oldest_waiting_at=oldest_waiting,
+        oldest_dead_letter_at=oldest_letter,
         grows_when=each.grows_when,
     )
 
