@@ -88,7 +88,15 @@ class _Given(BaseModel):
         return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
 
 
-_ONLY_SHOWN = {"managed_by", "down", "waiting", "missing", "created_at", "updated_at"}
+_ONLY_SHOWN = {
+    "managed_by",
+    "down",
+    "waiting",
+    "missing",
+    "last_heard_at",
+    "created_at",
+    "updated_at",
+}
 
 
 # -- studies -----------------------------------------------------------------------------------
@@ -430,6 +438,10 @@ class Sender(BaseModel):
     host: str
     port: int | None
     settle_seconds: float | None
+    last_heard_at: AwareDatetime | None = Field(
+        description="When the last association under its AE title was opened that was not "
+        "refused; null: never."
+    )
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -627,6 +639,11 @@ class QueueStatus(BaseModel):
     consumers: int
     retry: list[RetryTier]
     dead_letters: int
+    oldest_waiting_at: AwareDatetime | None = Field(
+        description="Of `forwarder.deliver.…`: when the oldest delivery that has not ended was "
+        "made. null if there is none, and of other queues: to look at their messages is to take "
+        "them away from who works on them."
+    )
     oldest_dead_letter_at: AwareDatetime | None = Field(
         description="When it failed first, at most a minute old; null without dead letters, or "
         "with more than 5,000."
@@ -726,7 +743,12 @@ class Site(BaseModel):
     """What a scanner has to be told of the router, and where both are."""
 
     ae_title: str = Field(examples=["DICOMROUTER"])
-    dicom_ports: list[int] = Field(examples=[[11112]])
+    dicom_ports: list[int] = Field(
+        description="As scanners reach them: where containers publish others than are listened "
+        "on, those (ROUTER_DICOM_PUBLISHED_PORTS).",
+        examples=[[11112]],
+    )
+    dicom_tls_ports: list[int] = Field(description="For DICOM over TLS.", examples=[[2762]])
     time_zone: str = Field(
         description="An IANA name, or an offset where there is none: that of local times.",
         examples=["America/Sao_Paulo", "Etc/GMT+3"],

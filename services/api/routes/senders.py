@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from dicom_router.dimse import PeerAddress
 from dicom_router.events import SenderChanged
+from dicom_router.models import Sender as SenderRow
 from dicom_router.said import said
 from services.api import views
 from services.api.audit import difference
@@ -11,6 +12,7 @@ from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Operator,
 from services.api.echo import echo
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
+from services.api.queries import Session
 from services.api.queries import senders as queries
 from services.api.registration import register
 from services.api.schemas import (
@@ -33,8 +35,9 @@ def list_senders(
     after = parse_cursor(cursor, "name")
     with api.database.read() as session:
         rows = queries.senders(session, after.id if after else "", limit + 1)
+        heard = queries.last_heard(session, rows)
     return Page(
-        items=[views.sender(row) for row in rows[:limit]],
+        items=[views.sender(row, heard) for row in rows[:limit]],
         next=next_cursor(rows, limit, lambda row: Cursor("name", "", row.name)),
     )
 
@@ -51,7 +54,8 @@ def create_sender(api: Api, who: Admin, given: NewSender) -> RegisteredSender:
         row = queries.sender(change.session, given.name)
         if row is None:
             raise _unknown(given.name)
-        return RegisteredSender(**views.sender(row).model_dump(), also_registered=also)
+        shown = _shown(change.session, row)
+        return RegisteredSender(**shown.model_dump(), also_registered=also)
 
 
 @router.get("/{name}", summary="One sender")
@@ -59,9 +63,9 @@ def get_sender(api: Api, _who: Viewer, name: str) -> Sender:
     """A known scanner."""
     with api.database.read() as session:
         row = queries.sender(session, name)
-    if row is None:
-        raise _unknown(name)
-    return views.sender(row)
+        if row is None:
+            raise _unknown(name)
+        return _shown(session, row)
 
 
 @router.put("/{name}", summary="Replace a sender's settings")
@@ -79,7 +83,7 @@ def replace_sender(api: Api, who: Admin, name: str, given: SenderSettings) -> Se
             setattr(row, key, value)
         row.updated_at = change.now
         change.tell(SenderChanged(sender=name))
-        return views.sender(row)
+        return _shown(change.session, row)
 
 
 @router.delete("/{name}", status_code=204, summary="Remove a sender")
@@ -109,6 +113,10 @@ def echo_sender(api: Api, _who: Operator, name: str) -> EchoResult:
         )
     peer = PeerAddress(row.host, row.port, row.ae_title, api.settings.ae_title)
     return echo(peer, tls=None, stopping=api.stopping)
+
+
+def _shown(session: Session, row: SenderRow) -> Sender:
+    return views.sender(row, queries.last_heard(session, [row]))
 
 
 def _unknown(name: str) -> Problem:
