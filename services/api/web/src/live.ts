@@ -17,7 +17,7 @@ type EventName = (typeof EVENTS)[number];
 /** What an event may have changed, by the first part of the queries' keys. */
 const CONCERNS: Record<EventName, readonly string[]> = {
   "instance-stored": ["studies", "study"],
-  "association-released": ["studies", "study", "associations"],
+  "association-released": ["studies", "study", "associations", "senders"],
   "study-complete": ["studies", "study", "deliveries", "destinations"],
   "study-forwarded": ["studies", "study", "deliveries", "destinations"],
   "delivery-failed": ["studies", "study", "deliveries", "destinations", "queues"],

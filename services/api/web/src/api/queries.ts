@@ -10,7 +10,6 @@ export type StudyFilters = NonNullable<paths["/api/v1/studies"]["get"]["paramete
 const POLL_MS = 10_000;
 const PAGE = 200;
 const CALLS = 20;
-const HEARD = ["open", "released", "aborted", "lost"] as const;
 
 interface Page<Item> {
   items: Item[];
@@ -127,20 +126,6 @@ export function useCalls(calling_ae_title: string) {
         params: { query: { calling_ae_title, limit: CALLS, cursor } },
       }),
     ),
-  );
-}
-
-/** The last call of an AE title that was not refused. */
-export function useLastCall(calling_ae_title: string) {
-  return useAsked(
-    ["associations", "last", calling_ae_title],
-    () =>
-      result(
-        client.GET("/api/v1/associations", {
-          params: { query: { calling_ae_title, outcome: [...HEARD], limit: 1 } },
-        }),
-      ),
-    60_000,
   );
 }
 

@@ -258,30 +258,8 @@ export const en = {
     look: (n: number) => (n === 1 ? "1 thing to look at" : `${n} things to look at`),
     goesOn: "Images are received all the same.",
     show: "Show",
-    matters: {
-      failed: {
-        title: (n: number) => (n === 1 ? "1 study failed" : `${n} studies failed`),
-        fix: "Each study's page says why. Mend that, then send them again.",
-      },
-      unrouted: {
-        title: (n: number) =>
-          n === 1 ? "1 study has no destination" : `${n} studies have no destination`,
-        fix: "Enable a destination or add a route that fits, or send them from their pages.",
-      },
-      held: {
-        title: (n: number) => (n === 1 ? "1 study is held" : `${n} studies are held`),
-        fix: "Each study's page says why. Release or delete it there.",
-      },
-      quarantine: {
-        title: (n: number) =>
-          n === 1 ? "1 file is in quarantine" : `${n} files are in quarantine`,
-        fix: "Each says why it could not be organized. Try it again, or remove it.",
-      },
-      refused: {
-        title: (n: number) => (n === 1 ? "1 caller was refused" : `${n} callers were refused`),
-        fix: "If it is one of your scanners, admit it: one click.",
-      },
-    },
+    refused: (n: number) => (n === 1 ? "1 caller was refused" : `${n} callers were refused`),
+    refusedFix: "If it is one of your scanners, admit it: one click.",
     imagesPerMinute: "Images in the last minute",
     studiesToday: "Studies today",
     waiting: "Deliveries waiting",

@@ -255,29 +255,8 @@ export const ptBR: Messages = {
     look: (n) => (n === 1 ? "1 ponto pede atenção" : `${n} pontos pedem atenção`),
     goesOn: "As imagens continuam sendo recebidas.",
     show: "Mostrar",
-    matters: {
-      failed: {
-        title: (n) => (n === 1 ? "1 estudo falhou" : `${n} estudos falharam`),
-        fix: "A página de cada estudo diz por quê. Resolva e envie de novo.",
-      },
-      unrouted: {
-        title: (n) => (n === 1 ? "1 estudo está sem destino" : `${n} estudos estão sem destino`),
-        fix: "Ative um destino, crie uma rota que sirva ou envie pela página de cada estudo.",
-      },
-      held: {
-        title: (n) => (n === 1 ? "1 estudo está retido" : `${n} estudos estão retidos`),
-        fix: "A página de cada estudo diz por quê. Libere ou exclua lá.",
-      },
-      quarantine: {
-        title: (n) =>
-          n === 1 ? "1 arquivo está em quarentena" : `${n} arquivos estão em quarentena`,
-        fix: "Cada um diz por que não pôde ser organizado. Tente de novo ou remova.",
-      },
-      refused: {
-        title: (n) => (n === 1 ? "1 chamada recusada" : `${n} chamadas recusadas`),
-        fix: "Se for um aparelho seu, admita-o com um clique.",
-      },
-    },
+    refused: (n) => (n === 1 ? "1 chamada recusada" : `${n} chamadas recusadas`),
+    refusedFix: "Se for um aparelho seu, admita-o com um clique.",
     imagesPerMinute: "Imagens no último minuto",
     studiesToday: "Estudos hoje",
     waiting: "Entregas em espera",

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { Link, useSearchParams } from "wouter-preact";
 import type { Association, Sender } from "../api/client";
-import { useCalls, useLastCall } from "../api/queries";
+import { useCalls } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, Loaded, More, Scrolled } from "../ui/basics";
@@ -17,17 +17,15 @@ const TONES: Record<Association["outcome"], Tone> = {
   rejected: "danger",
 };
 
-export function LastCall(props: { of: string }) {
+export function LastCall(props: { of: Sender }) {
   const s = useText().scanners;
   const format = useFormat();
-  const found = useLastCall(props.of).data;
-  if (!found) return null;
-  const last = found.items[0];
+  const { ae_title, last_heard_at } = props.of;
   return (
     <small class="quiet">
-      {last ? (
-        <Link href={`/scanners?${new URLSearchParams({ caller: props.of })}`}>
-          {s.lastHeard(format.time(last.opened_at))}
+      {last_heard_at ? (
+        <Link href={`/scanners?${new URLSearchParams({ caller: ae_title })}`}>
+          {s.lastHeard(format.time(last_heard_at))}
         </Link>
       ) : (
         s.neverHeard

@@ -33,11 +33,12 @@ function Verdict() {
   const t = useText();
   const o = t.overview;
   const checks = useDiagnostics();
-  const matters = useMatters();
+  const refused = useRefused().data?.items ?? [];
+  const callers = callersToLookAt(refused, useSenders().data?.items ?? [], new Date()).length;
   const found = checks.data ?? [];
   const wrong = found.filter((each) => each.status === "fail");
   const look = found.filter((each) => each.status === "warn");
-  const lookAt = look.length + matters.length;
+  const lookAt = look.length + Number(callers > 0);
   return (
     <Loaded of={checks}>
       <div class="sentences" aria-live="polite">
@@ -50,41 +51,10 @@ function Verdict() {
         {[...wrong, ...look].map((each) => (
           <Wrong key={each.id} check={each} />
         ))}
-        {matters.map((each) => (
-          <LookAt key={each.about} matter={each} />
-        ))}
+        {callers > 0 && <RefusedCallers count={callers} />}
       </div>
     </Loaded>
   );
-}
-
-/** Where one deals with what no check tells of, and the guide's section on it. */
-const MATTERS = {
-  failed: { to: "/studies?state=failed", help: "/help#failed" },
-  unrouted: { to: "/studies?state=unrouted", help: "/help#unrouted" },
-  held: { to: "/studies?state=held", help: "/help#held" },
-  quarantine: { to: "/quarantine", help: null },
-  refused: { to: "/scanners", help: "/help#association-rejected" },
-} as const;
-
-interface Matter {
-  about: keyof typeof MATTERS;
-  count: number;
-}
-
-/** What waits for a person though the router itself is well. */
-function useMatters(): Matter[] {
-  const figures = useOverview().data;
-  const refused = useRefused().data?.items ?? [];
-  const callers = callersToLookAt(refused, useSenders().data?.items ?? [], new Date());
-  const found: Matter[] = [
-    { about: "failed", count: figures?.studies.failed ?? 0 },
-    { about: "unrouted", count: figures?.studies.unrouted ?? 0 },
-    { about: "held", count: figures?.studies.held ?? 0 },
-    { about: "quarantine", count: figures?.quarantine ?? 0 },
-    { about: "refused", count: callers.length },
-  ];
-  return found.filter((each) => each.count > 0);
 }
 
 function Wrong(props: { check: Check }) {
@@ -98,19 +68,18 @@ function Wrong(props: { check: Check }) {
   );
 }
 
-function LookAt(props: { matter: Matter }) {
+/** No check tells of these: to be refused is what most callers of a network deserve. */
+function RefusedCallers(props: { count: number }) {
   const t = useText();
-  const { about, count } = props.matter;
-  const { to, help } = MATTERS[about];
-  const { title, fix } = t.overview.matters[about];
+  const title = t.overview.refused(props.count);
   return (
     <Item tone="warning">
-      <strong>{title(count)}</strong>
+      <strong>{title}</strong>
       <br />
-      {t.diagnostics.fix}: {fix}
+      {t.diagnostics.fix}: {t.overview.refusedFix}
       <div class="actions">
-        <Link href={to}>{t.overview.show}</Link>
-        {help && <GuideLink to={help} about={title(count)} />}
+        <Link href="/scanners">{t.overview.show}</Link>
+        <GuideLink to="/help#association-rejected" about={title} />
       </div>
     </Item>
   );

@@ -67,7 +67,7 @@ export function Scanners() {
                   {each.settle_seconds !== null && (
                     <small class="quiet">{s.settleOwn(format.number(each.settle_seconds))}</small>
                   )}
-                  <LastCall of={each.ae_title} />
+                  <LastCall of={each} />
                   {!(each.host && each.port) && <small class="quiet">{s.noEcho}</small>}
                 </p>
                 <Echo
