@@ -13,6 +13,7 @@ from dicom_router.database import Database
 from infra.ports import free_port
 from services.api.queries.bulk import create
 from tests.browser.conftest import Arrive
+from tests.support.browser import choose
 from tests.support.pacs import Pacs
 from tests.support.router import Router
 from tests.support.scanner import send
@@ -126,6 +127,25 @@ def others_come_first(router: Router) -> None:
         with database.write() as session:
             for _ in range(60):
                 create(session, wanted, None, True, by="admin", studies=0, now=before)
+
+
+def test_the_audit_trail_tells_who_changed_what_and_leads_to_the_request_in_the_logs(
+    page: Page, router: Router, pacs: Pacs, destination: str
+) -> None:
+    moved = {"host": "127.0.0.2", "port": pacs.port, "ae_title": pacs.ae_title}
+    router.call("PUT", f"/destinations/{destination}", moved)
+    page.goto("/audit")
+    choose(page, "What", "changed a destination")
+    expect(page).to_have_url(re.compile(r"action=destination\.change"))
+    trail = page.get_by_role("region", name="Audit trail")
+    expect(trail.get_by_text("added a destination")).to_have_count(0)
+    row = trail.get_by_role("row").nth(1)
+    expect(row).to_contain_text("Administrator")
+    row.get_by_text("Details").click()
+    expect(row.get_by_text("127.0.0.1 → 127.0.0.2")).to_be_visible()
+    row.get_by_role("link").click()
+    line = page.get_by_role("list", name="Logs").get_by_role("listitem")
+    expect(line.filter(has_text="PUT")).to_contain_text("/destinations/")
 
 
 def test_an_echo_to_a_scanner_tells_that_it_answers_or_at_which_stage_it_failed(

@@ -20,7 +20,7 @@ const CONCERNS: Record<EventName, readonly string[]> = {
   "association-released": ["studies", "study", "associations", "senders"],
   "study-complete": ["studies", "study", "deliveries", "destinations"],
   "study-forwarded": ["studies", "study", "deliveries", "destinations"],
-  "delivery-failed": ["studies", "study", "deliveries", "destinations", "queues"],
+  "delivery-failed": ["studies", "study", "deliveries", "destinations", "queues", "diagnostics"],
   "destination-down": ["destinations", "diagnostics", "study", "deliveries"],
   "destination-up": ["destinations", "diagnostics", "study", "deliveries"],
   "study-deleted": ["studies", "study"],

@@ -5,6 +5,7 @@ import type {
   Destination,
   LogEntry,
   Reason,
+  Schemas,
   Sender,
   Study,
   TimelineEntry,
@@ -210,6 +211,12 @@ export function plainText(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** What was changed, from its old value to its new one. */
+export function changeText(value: unknown): string {
+  if (!Array.isArray(value) || value.length !== 2) return plainText(value);
+  return value.map((each) => plainText(each) || "—").join(" → ");
+}
+
 /** Who has a study that is not on this disk any more. */
 export function holders(study: Study): string[] {
   return owedTo(study)
@@ -217,7 +224,7 @@ export function holders(study: Study): string[] {
     .map((each) => each.destination);
 }
 
-/** What a form calls a field of the API; its own name where no form has it. */
+/** What the pages call a field of the API; its own name, as words, where none has it. */
 export function fieldName(field: string, t: Messages): string {
   const names: Record<string, string> = {
     name: t.peer.name,
@@ -231,13 +238,33 @@ export function fieldName(field: string, t: Messages): string {
     destinations: t.pages.destinations,
     order: t.routes.order,
     ...t.routes.conditions,
+    modality: t.studies.modality,
+    state: t.studies.state,
+    study_uid: t.study.uid,
+    peer_address: t.scanners.address,
+    address: t.scanners.address,
+    request_id: t.audit.request,
+    images: t.studies.images,
+    service: t.logs.service,
+    queue: t.queues.queue,
+    role: t.users.role,
+    enabled: t.destinations.enabled,
+    paused: t.destinations.pause,
     password: t.signIn.password,
     current: t.password.current,
     new: t.password.wanted,
     expires_at: t.users.expires,
     reason: t.app.reason,
   };
-  return names[field.split(".")[0] ?? ""] ?? field;
+  return names[field.split(".")[0] ?? ""] ?? field.replaceAll("_", " ");
+}
+
+/** What has to be entered at a scanner. */
+export function setUpText(site: Schemas["Site"], t: Messages): string {
+  const s = t.scanners;
+  const told = s.setUp(site.ae_title, site.dicom_ports.join(", "));
+  const tls = site.dicom_tls_ports.join(", ");
+  return tls ? `${told} ${s.setUpTls(tls)}` : told;
 }
 
 /** A name for a caller that may be used in an address: CT_ROOM 1 becomes ct-room-1. */

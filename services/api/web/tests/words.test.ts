@@ -13,6 +13,7 @@ import { en } from "../src/i18n/en";
 import { ptBR } from "../src/i18n/pt-BR";
 import {
   callersToLookAt,
+  changeText,
   entryText,
   fieldName,
   holders,
@@ -175,7 +176,7 @@ describe("a line of the log", () => {
 test("a field that is not allowed is called as in its form", () => {
   expect(fieldName("port", ptBR)).toBe("Porta");
   expect(fieldName("addresses.0", en)).toBe(en.scanners.addresses);
-  expect(fieldName("cursor", en)).toBe("cursor");
+  expect(fieldName("replaced_by", en)).toBe("replaced by");
 });
 
 describe("refused callers", () => {
@@ -212,4 +213,10 @@ describe("refused callers", () => {
     expect(nameOf("CT_ROOM 1")).toBe("ct-room-1");
     expect(nameOf("__A__")).toBe("a");
   });
+});
+
+test("a change is told from its old value to its new one", () => {
+  expect(changeText(["10.0.0.5", "10.0.0.6"])).toBe("10.0.0.5 → 10.0.0.6");
+  expect(changeText([null, true])).toBe("— → true");
+  expect(changeText("changed")).toBe("changed");
 });

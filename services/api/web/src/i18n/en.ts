@@ -316,6 +316,7 @@ export const en = {
   scanners: {
     setUp: (title: string, ports: string) =>
       `At the scanner, enter this router with AE title ${title}, this host's address and port ${ports}.`,
+    setUpTls: (ports: string) => `For DICOM over TLS, port ${ports}.`,
     none: "No scanner is registered: whoever calls is accepted. With the first one, only known callers are; those of the last 30 days are registered with it.",
     onlyKnown: "Unless the router is set up otherwise, only these are accepted.",
     add: "Add a scanner",
@@ -578,6 +579,8 @@ export const en = {
     from: "From",
     to: "Until",
     export: "Export (CSV)",
+    details: "Details",
+    request: "Request",
   },
   sendMany: {
     explain:

@@ -313,6 +313,7 @@ export const ptBR: Messages = {
   scanners: {
     setUp: (title, ports) =>
       `No aparelho, cadastre este roteador com AE title ${title}, o endereço desta máquina e a porta ${ports}.`,
+    setUpTls: (ports) => `Para DICOM sobre TLS, a porta ${ports}.`,
     none: "Nenhum aparelho cadastrado: quem chamar é aceito. Com o primeiro, só os conhecidos; os dos últimos 30 dias são cadastrados junto.",
     onlyKnown: "Salvo outra configuração do roteador, só estes são aceitos.",
     add: "Adicionar aparelho",
@@ -574,6 +575,8 @@ export const ptBR: Messages = {
     from: "Desde",
     to: "Até",
     export: "Exportar (CSV)",
+    details: "Detalhes",
+    request: "Requisição",
   },
   sendMany: {
     explain: "Para um PACS restaurado, trocado ou novo. Nada sai antes de você apertar o botão.",

@@ -9,7 +9,7 @@ import { withValue } from "../search";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded, More } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import { lineText, plainText, type Tone } from "../words";
+import { fieldName, lineText, plainText, type Tone } from "../words";
 
 type Level = LogEntry["level"];
 const LEVELS: Level[] = ["info", "warning", "error", "critical"];
@@ -110,7 +110,7 @@ function Line(props: { entry: LogEntry }) {
           <dl>
             {Object.entries(entry.fields).map(([name, value]) => (
               <div key={name}>
-                <dt>{name}</dt>
+                <dt>{fieldName(name, t)}</dt>
                 <dd>{plainText(value)}</dd>
               </div>
             ))}

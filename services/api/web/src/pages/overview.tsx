@@ -68,7 +68,7 @@ function Wrong(props: { check: Check }) {
   );
 }
 
-/** No check tells of these: to be refused is what most callers of a network deserve. */
+/** No check tells of these: who was refused need not be a scanner of this hospital. */
 function RefusedCallers(props: { count: number }) {
   const t = useText();
   const title = t.overview.refused(props.count);

@@ -9,7 +9,7 @@ import { Action, Heading, Loaded, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
 import { say } from "../ui/toast";
-import { capital, mayBeAdmitted, nameOf, refusedCallers } from "../words";
+import { capital, mayBeAdmitted, nameOf, refusedCallers, setUpText } from "../words";
 import { Calls, LastCall } from "./calls";
 import { GuideLink } from "./diagnostics";
 import { Echo } from "./echo";
@@ -50,7 +50,7 @@ export function Scanners() {
           {t.app.add}
         </Action>
       </Heading>
-      <p>{s.setUp(site.ae_title, site.dicom_ports.join(", "))}</p>
+      <p>{setUpText(site, t)}</p>
       <Refused known={shown} />
       <Loaded of={found}>
         <p class="quiet">{shown.length ? s.onlyKnown : s.none}</p>

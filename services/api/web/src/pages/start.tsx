@@ -5,6 +5,7 @@ import { useDestinations, useSenders, useStudies } from "../api/queries";
 import { useText } from "../i18n";
 import { useHere } from "../session";
 import { Action, Badge, Heading } from "../ui/basics";
+import { setUpText } from "../words";
 import { DestinationDialog } from "./destinations";
 import { NOBODY, SenderDialog } from "./scanners";
 
@@ -33,11 +34,7 @@ export function Start() {
             {t.scanners.add}
           </Action>
         </Step>
-        <Step
-          title={s.image}
-          explain={`${t.scanners.setUp(site.ae_title, site.dicom_ports.join(", "))} ${s.imageExplain}`}
-          done={hasStudy}
-        >
+        <Step title={s.image} explain={`${setUpText(site, t)} ${s.imageExplain}`} done={hasStudy}>
           <Link href="/studies">{t.pages.studies}</Link>
         </Step>
       </ol>
