@@ -487,6 +487,7 @@ PORTUGUESE = {
     "{count} studies need a person to look at them": (
         "{count} estudos precisam que alguém os veja"
     ),
+    "What it was about is not there any more": "Aquilo de que tratava não existe mais",
     "Studies without a destination": "Estudos sem destino",
     "Add or enable a destination: what is unrouted is sent then. With routes, each study's page "
     "says why none applies": (

@@ -38,7 +38,7 @@ log = get_logger()
 
 @router.get("", summary="List routes")
 def list_routes(
-    api: Api, _who: Viewer, limit: Limit = LIMIT, cursor: CursorText = None
+    api: Api, who: Viewer, limit: Limit = LIMIT, cursor: CursorText = None
 ) -> Page[Route]:
     """All routes in the order in which they are looked at."""
     after = parse_cursor(cursor, _SORT)
@@ -49,6 +49,8 @@ def list_routes(
         rows = queries.routes(session, start, limit + 1)
         enabled = enabled_destinations(session)
         shown = [views.route(row, enabled) for row in rows[:limit]]
+    if not any(each.patient_ids for each in shown):
+        who.shows_no_patient()
     return Page(
         items=shown, next=next_cursor(rows, limit, lambda row: Cursor(_SORT, row.order, row.name))
     )
@@ -102,10 +104,13 @@ def try_routes(api: Api, who: Viewer, given: RouteTest) -> RouteTestResult:
 
 
 @router.get("/{name}", summary="One route")
-def get_route(api: Api, _who: Viewer, name: str) -> Route:
+def get_route(api: Api, who: Viewer, name: str) -> Route:
     """A route."""
     with api.database.read() as session:
-        return views.route(_known(session, name), enabled_destinations(session))
+        shown = views.route(_known(session, name), enabled_destinations(session))
+    if not shown.patient_ids:
+        who.shows_no_patient()
+    return shown
 
 
 @router.put("/{name}", summary="Replace a route")
