@@ -201,8 +201,10 @@ def test_a_caller_that_was_refused_is_admitted_with_one_click(
     refused = page.get_by_role("region", name="Refused callers")
     row = refused.get_by_role("row").filter(has_text="NEW_CT")
     expect(row).to_contain_text("is not a known sender")
+    router.call("POST", "/senders", {"name": "new-ct", "ae_title": "OLD_CT"})
+    expect(card(page, "new-ct")).to_contain_text("OLD_CT")  # so that its name is known to be taken
     row.get_by_role("button", name="Admit").click()
-    expect(card(page, "new-ct")).to_contain_text("NEW_CT")
+    expect(card(page, "new-ct-2")).to_contain_text("NEW_CT")
     expect(row).to_have_count(0)
     wait_for(lambda: attempt() == {0}, "the scanner to be let in")
     wait_for(lambda: router.study(study).get("state") == "sent", "its study to be sent")

@@ -161,6 +161,13 @@ function when(delivery: Delivery, format: Format): string {
   return delivery.finished_at ? format.time(delivery.finished_at) : "";
 }
 
+/** Why a message could not be handled; its own text is the router's, for whoever helps. */
+export function letterText(letter: Schemas["DeadLetter"], t: Messages): string {
+  if (letter.delivery_id) return t.queues.errors.delivery;
+  const kind = /^(\w+): /.exec(letter.reason)?.[1];
+  return t.queues.errors[kind as keyof Messages["queues"]["errors"]] ?? t.queues.errors.other;
+}
+
 /** A timeline's entry in words; what it says in addition, as the router recorded it. */
 export function entryText(entry: TimelineEntry, t: Messages): string {
   const words = t.timeline;
@@ -267,10 +274,30 @@ export function setUpText(site: Schemas["Site"], t: Messages): string {
   return tls ? `${told} ${s.setUpTls(tls)}` : told;
 }
 
+/** The same of a log line, where those who called are scanners. */
+export function logFieldName(field: string, t: Messages): string {
+  const { calling_ae_titles, called_ae_titles } = t.routes.conditions;
+  if (field === "calling_ae_title") return calling_ae_titles;
+  return field === "called_ae_title" ? called_ae_titles : fieldName(field, t);
+}
+
+const LONGEST_NAME = 40;
+
 /** A name for a caller that may be used in an address: CT_ROOM 1 becomes ct-room-1. */
 export function nameOf(aeTitle: string): string {
   const name = aeTitle.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-  return name.replace(/^-+|-+$/g, "").slice(0, 40);
+  return name.replace(/^-+|-+$/g, "").slice(0, LONGEST_NAME);
+}
+
+/** The same for a caller whose name others have already: ct-room-1-2. */
+export function freeName(aeTitle: string, taken: string[]): string {
+  const name = nameOf(aeTitle) || "scanner";
+  let found = name;
+  for (let number = 2; taken.includes(found); number += 1) {
+    const end = `-${number}`;
+    found = name.slice(0, LONGEST_NAME - end.length) + end;
+  }
+  return found;
 }
 
 /** What to be registered as a known scanner helps against; null is an earlier version's refusal. */

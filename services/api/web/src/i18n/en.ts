@@ -183,6 +183,7 @@ export const en = {
     series: "Series",
     seriesNumber: "No.",
     timeline: "What happened",
+    logs: "What the logs say of it",
     evidence: "Why it counts as complete",
     evidenceRule: {
       settled: (n: number, quiet: string) =>
@@ -356,6 +357,13 @@ export const en = {
     attempts: "Attempts",
     study: "Study",
     studyOf: (uid: string) => `Study …${uid.slice(-6)}`,
+    errors: {
+      delivery: "The delivery failed for good",
+      Unprocessable: "It can't be processed as it is",
+      TryAgain: "It failed at every attempt",
+      other: "An error of the router's own",
+    },
+    waitsSince: (at: string) => `The oldest has waited since ${at}`,
     noUse: "Of no use any more: a replay drops it.",
     replay: "Replay",
     replayAll: "Replay all",
@@ -516,7 +524,7 @@ export const en = {
     removeTokenExplain: "Whatever uses it is refused from now on.",
     made: "Copy it now: it is shown this once.",
     expires: "Good until",
-    expiresHint: "Empty: for ever.",
+    expiresHint: "To the end of that day, by the site's clock; empty: for ever.",
     lastUsed: "Used last",
   },
   audit: {

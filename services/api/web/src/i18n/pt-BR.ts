@@ -180,6 +180,7 @@ export const ptBR: Messages = {
     series: "Séries",
     seriesNumber: "Nº",
     timeline: "O que aconteceu",
+    logs: "O que os registros dizem dele",
     evidence: "Por que conta como completo",
     evidenceRule: {
       settled: (n, quiet) =>
@@ -354,6 +355,13 @@ export const ptBR: Messages = {
     attempts: "Tentativas",
     study: "Estudo",
     studyOf: (uid) => `Estudo …${uid.slice(-6)}`,
+    errors: {
+      delivery: "A entrega falhou de vez",
+      Unprocessable: "Não pode ser processada como está",
+      TryAgain: "Falhou em todas as tentativas",
+      other: "Um erro do próprio roteador",
+    },
+    waitsSince: (at) => `A mais antiga espera desde ${at}`,
     noUse: "Sem utilidade agora: a repetição a descarta.",
     replay: "Repetir",
     replayAll: "Repetir todas",
@@ -512,7 +520,7 @@ export const ptBR: Messages = {
     removeTokenExplain: "Quem o usa é recusado a partir de agora.",
     made: "Copie agora: só é mostrado desta vez.",
     expires: "Válido até",
-    expiresHint: "Vazio: para sempre.",
+    expiresHint: "Até o fim desse dia, pelo relógio do local; vazio: para sempre.",
     lastUsed: "Último uso",
   },
   audit: {

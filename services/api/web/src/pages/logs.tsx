@@ -9,7 +9,7 @@ import { withValue } from "../search";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded, More } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import { fieldName, lineText, plainText, type Tone } from "../words";
+import { lineText, logFieldName, plainText, type Tone } from "../words";
 
 type Level = LogEntry["level"];
 const LEVELS: Level[] = ["info", "warning", "error", "critical"];
@@ -110,7 +110,7 @@ function Line(props: { entry: LogEntry }) {
           <dl>
             {Object.entries(entry.fields).map(([name, value]) => (
               <div key={name}>
-                <dt>{fieldName(name, t)}</dt>
+                <dt>{logFieldName(name, t)}</dt>
                 <dd>{plainText(value)}</dd>
               </div>
             ))}

@@ -12,10 +12,10 @@ import {
 } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Badge, Heading, Loaded, Notice } from "../ui/basics";
+import { Badge, GuideLink, Heading, Loaded, Notice } from "../ui/basics";
 import { callersToLookAt } from "../words";
 import { StateBadge } from "./destinations";
-import { CheckText, GuideLink, placeOf } from "./diagnostics";
+import { CheckText, placeOf } from "./diagnostics";
 
 export function Overview() {
   const t = useText();

@@ -5,14 +5,13 @@ import { type Association, client, result, type Sender } from "../api/client";
 import { useRefused, useSenders } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat, useHere } from "../session";
-import { Action, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Action, GuideLink, Heading, Loaded, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
 import { say } from "../ui/toast";
-import { capital, mayBeAdmitted, nameOf, refusedCallers, setUpText } from "../words";
+import { capital, freeName, mayBeAdmitted, refusedCallers, setUpText } from "../words";
 import { Calls, LastCall } from "./calls";
-import { GuideLink } from "./diagnostics";
-import { Echo } from "./echo";
+import { SenderEcho } from "./echo";
 
 interface Draft {
   isNew: boolean;
@@ -45,7 +44,7 @@ export function Scanners() {
   const shown = found.data?.items ?? [];
   return (
     <>
-      <Heading title={t.pages.scanners}>
+      <Heading title={t.pages.scanners} help="/help#association-rejected">
         <Action needs="admin" icon="plus" tone="brand" onClick={() => setDraft(NOBODY)}>
           {t.app.add}
         </Action>
@@ -70,16 +69,7 @@ export function Scanners() {
                   <LastCall of={each} />
                   {!(each.host && each.port) && <small class="quiet">{s.noEcho}</small>}
                 </p>
-                <Echo
-                  disabled={!each.host || !each.port}
-                  ask={() =>
-                    result(
-                      client.POST("/api/v1/senders/{name}/echo", {
-                        params: { path: { name: each.name } },
-                      }),
-                    )
-                  }
-                />
+                <SenderEcho sender={each} />
                 <div class="actions">
                   <Action needs="admin" onClick={() => setDraft({ ...each, isNew: false })}>
                     {t.app.edit}
@@ -125,7 +115,11 @@ function admit(from: Association, known: Sender[]): Promise<unknown> {
     const path = { name: same.name };
     return result(client.PUT("/api/v1/senders/{name}", { params: { path }, body }));
   }
-  const body = { name: nameOf(ae_title), ae_title, addresses: [address], host: "" };
+  const name = freeName(
+    ae_title,
+    known.map((each) => each.name),
+  );
+  const body = { name, ae_title, addresses: [address], host: "" };
   return result(client.POST("/api/v1/senders", { body }));
 }
 

@@ -50,7 +50,7 @@ export function Studies() {
   const rows = found.items;
   return (
     <div class="studies">
-      <Heading title={t.pages.studies} />
+      <Heading title={t.pages.studies} help="/help#study-not-there" />
       <StudyFilterBar ordered />
       <Loaded of={found}>
         {rows.length ? (
@@ -174,7 +174,7 @@ export function StudyFilterBar(props: { ordered?: boolean }) {
         value={search.get("modality") ?? ""}
         onChange={select("modality")}
       >
-        {MODALITIES.map((each) => (
+        {[...new Set([...MODALITIES, search.get("modality") ?? ""])].filter(Boolean).map((each) => (
           <wa-option key={each} value={each}>
             {each}
           </wa-option>
