@@ -145,6 +145,10 @@ _HEADERS: dict[str, Schema] = {
         "description": "How one is known here.",
         "schema": {"type": "string", "examples": ['Bearer realm="dicom-router"']},
     },
+    "Location": {
+        "description": "Where it is; a path. Not in an answer that is replayed.",
+        "schema": {"type": "string", "examples": ["/api/v1/destinations/pacs"]},
+    },
     "Idempotent-Replayed": {
         "description": "`true` if this is the answer of an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -225,6 +229,8 @@ def _complete(path: str, method: str, operation: Schema) -> None:
     if method == "post" and path.startswith(API) and path not in NOT_FOR:
         parameters.append(_KEY)
         names.append("Idempotent-Replayed")
+    if "201" in answers:
+        names.append("Location")
     for answer in good:
         answer.setdefault("headers", {}).update(_headers(*names))
     if not parameters:

@@ -13,7 +13,7 @@ from dicom_router.routing import StudyFacts, decide
 from dicom_router.said import said
 from services.api import views
 from services.api.audit import difference
-from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Viewer
+from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate, Viewer
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import Session
@@ -57,12 +57,13 @@ def list_routes(
 
 
 @router.post("", status_code=201, summary="Add a route")
-def create_route(api: Api, who: Admin, given: NewRoute) -> Route:
+def create_route(api: Api, who: Admin, locate: Locate, given: NewRoute) -> Route:
     """For studies that complete from now on, and those that are unrouted.
 
     With the first enabled one, studies that fit none go nowhere any more: they are `unrouted`.
     """
     who.about = given.name
+    locate(given.name)
     with api.change(who) as change:
         values = who.detail = _values(change.session, given)
         row = queries.create_route(change.session, given.name, values, change.now)

@@ -8,7 +8,7 @@ from dicom_router.models import Sender as SenderRow
 from dicom_router.said import said
 from services.api import views
 from services.api.audit import difference
-from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Operator, Viewer
+from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate, Operator, Viewer
 from services.api.echo import echo
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
@@ -43,12 +43,13 @@ def list_senders(
 
 
 @router.post("", status_code=201, summary="Register a sender")
-def create_sender(api: Api, who: Admin, given: NewSender) -> RegisteredSender:
+def create_sender(api: Api, who: Admin, locate: Locate, given: NewSender) -> RegisteredSender:
     """With the first one, callers of the last 30 days are registered as well.
 
     From then on (ROUTER_ACCEPT_CALLERS=auto) only known senders are accepted.
     """
     who.about = given.name
+    locate(given.name)
     with api.change(who) as change:
         also = who.detail["also_registered"] = register(change, given)
         row = queries.sender(change.session, given.name)
