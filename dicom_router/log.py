@@ -78,6 +78,8 @@ class Log(StrEnum):
     LIBRARY_WARNED = "library.warned"
 
     ALERT_SENT = "alert.sent"
+    REQUEST_DONE = "request.done"
+    REQUEST_REFUSED = "request.refused"
     REQUEST_FAILED = "request.failed"
     ACCESS_LOCKED = "access.locked"
     AUDIT_LOST = "audit.lost"

@@ -529,6 +529,16 @@ class OutboxMessage(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ToldAlert(Base):
+    """A check that is not well, of which an alert went out; the API's own."""
+
+    __tablename__ = "told_alerts"
+
+    check_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(8))  # warn or fail
+
+
 class RecordedEvent(Base):
     """An event of the last days, for clients that were away; the API's own."""
 

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
 
     dicom_host: str = "0.0.0.0"  # noqa: S104 - scanners are elsewhere
     dicom_ports: Annotated[tuple[Port, ...], NoDecode, Field(min_length=1)] = (11112,)
+    dicom_published_ports: Annotated[tuple[Port, ...], NoDecode] = ()
     dicom_tls_ports: Annotated[tuple[Port, ...], NoDecode] = ()
     dicom_tls_cert: Path | None = None
     dicom_tls_key: Path | None = None
@@ -84,7 +85,7 @@ class Settings(BaseSettings):
     target_aet: AeTitle | Literal[""] = Field("", validation_alias="TARGET_AET")
     target_calling_aet: AeTitle | Literal[""] = Field("", validation_alias="TARGET_CALLING_AET")
 
-    @field_validator("dicom_ports", "dicom_tls_ports", mode="before")
+    @field_validator("dicom_ports", "dicom_published_ports", "dicom_tls_ports", mode="before")
     @classmethod
     def _split_ports(cls, value: Any) -> Any:
         if not isinstance(value, str):

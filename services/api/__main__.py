@@ -132,7 +132,9 @@ class ApiService:
         alert_url = self._settings.alert_url.get_secret_value()
         if alert_url:
             secret = self._settings.alert_secret.get_secret_value()
-            alarms = Alarms(alert_url, secret, partial(to_wake_for, context), self._clock)
+            alarms = Alarms(
+                alert_url, secret, partial(to_wake_for, context), self._clock, context.database
+            )
             yield Task("alarms", alarms.run, every=LOOK_EVERY_SECONDS)
         heartbeat_url = self._settings.heartbeat_url.get_secret_value()
         if heartbeat_url:

@@ -96,6 +96,20 @@ class Access:
                 ),
             )
 
+    def still_knows(self, actor: Actor) -> bool:
+        """Whether who was recognized when something long began would be now, as far as is known."""
+        principal, now = actor.principal, self._clock()
+        if principal is None or (actor.until is not None and actor.until <= now):
+            return False
+        try:
+            with self._database.read() as session:
+                if actor.session:
+                    return _of_session(session, actor.session, now) is not None
+                is_token = principal.kind is Kind.TOKEN
+                return not is_token or queries.token(session, principal.subject) is not None
+        except Unavailable:
+            return True
+
     def sign_in_with_token(self, token: str, actor: Actor) -> SignedIn:
         """Open a session for a bearer token, or for a sign-in link's, which is good once."""
         self._require_not_locked_out(actor.address)

@@ -1,7 +1,8 @@
 """What the audit trail calls each operation: names that stay, whatever becomes of paths.
 
 On record are all changes, and the looks at patients' data. An operation without an action shows
-none: no patient's name, ID or study. A test compares this with the OpenAPI document.
+none: no patient's name, ID or study; a route that shows some only at times says so when it does
+not (`Actor.shows_no_patient`). A test compares this with the OpenAPI document.
 """
 
 from enum import StrEnum
@@ -41,11 +42,14 @@ class Action(StrEnum):
     SENDER_CHANGE = "sender.change"
     SENDER_DELETE = "sender.delete"
     SENDER_ECHO = "sender.echo"
+    ROUTE_LIST = "route.list"
+    ROUTE_VIEW = "route.view"
     ROUTE_CREATE = "route.create"
     ROUTE_CHANGE = "route.change"
     ROUTE_DELETE = "route.delete"
     ROUTE_TEST = "route.test"
     PEER_ECHO = "peer.echo"
+    DATA_FOLDER_VIEW = "data-folder.view"
     DATA_FOLDER_ADOPT = "data-folder.adopt"
 
     SESSION_OPEN = "session.open"
@@ -100,8 +104,8 @@ ACTIONS: dict[str, Action | None] = {
     "replace_sender": Action.SENDER_CHANGE,
     "delete_sender": Action.SENDER_DELETE,
     "echo_sender": Action.SENDER_ECHO,
-    "list_routes": None,
-    "get_route": None,
+    "list_routes": Action.ROUTE_LIST,
+    "get_route": Action.ROUTE_VIEW,
     "create_route": Action.ROUTE_CREATE,
     "replace_route": Action.ROUTE_CHANGE,
     "delete_route": Action.ROUTE_DELETE,
@@ -114,7 +118,7 @@ ACTIONS: dict[str, Action | None] = {
     "get_disk": None,
     "list_logs": None,
     "stream_logs": None,
-    "get_data_folder": None,
+    "get_data_folder": Action.DATA_FOLDER_VIEW,
     "adopt_data_folder": Action.DATA_FOLDER_ADOPT,
     "open_session": Action.SESSION_OPEN,
     "get_session": None,

@@ -61,6 +61,10 @@ class Actor:
     detail: dict[str, Any] = field(default_factory=dict)
     recorded: bool = False  # with the change itself
 
+    def shows_no_patient(self) -> None:
+        """What was looked at has no patient's data this time: that is not put on record."""
+        self.action = None
+
     @property
     def name(self) -> str:
         """How it is called wherever something says by whom it was done."""

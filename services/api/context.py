@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from dicom_router.archive import Archive
@@ -185,6 +185,17 @@ def needs(role: Role) -> Callable[..., Coroutine[Any, Any, Actor]]:
 Viewer = Annotated[Actor, Depends(needs(Role.VIEWER))]
 Operator = Annotated[Actor, Depends(needs(Role.OPERATOR))]
 Admin = Annotated[Actor, Depends(needs(Role.ADMIN))]
+
+
+async def _locate(request: Request, response: Response) -> Callable[[str], None]:
+    def locate(name: str) -> None:
+        response.headers["Location"] = f"{request.url.path}/{name}"
+
+    return locate
+
+
+# Says where what was made is: at its name, or id, below the list that it was added to.
+Locate = Annotated[Callable[[str], None], Depends(_locate)]
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="At most so many items.")]
 CursorText = Annotated[str | None, Query(description="`next` of the page before.")]

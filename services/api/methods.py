@@ -1,4 +1,4 @@
-"""Which methods there are at a path: Starlette tells those of the first route that it finds."""
+"""What there is at a path: Starlette tells of the first route that it finds only."""
 
 from collections import defaultdict
 
@@ -15,10 +15,16 @@ class Methods:
         for route in iter_route_contexts(app.routes):
             if route.path is not None and route.methods:
                 found[route.path] |= route.methods
-        self._found = [(compile_path(path)[0], methods) for path, methods in found.items()]
+        self._found = [(compile_path(path)[0], path, each) for path, each in found.items()]
 
     def at(self, path: str) -> str:
         """The header `Allow` for this path."""
         return ", ".join(
-            sorted({each for at, methods in self._found if at.match(path) for each in methods})
+            sorted({each for at, _, methods in self._found if at.match(path) for each in methods})
         )
+
+    def template(self, method: str, path: str) -> str:
+        """The path without what it is about, `/studies/{study_uid}` say; empty for no route's."""
+        fitting = [(known, methods) for at, known, methods in self._found if at.match(path)]
+        of_method = [known for known, methods in fitting if method in methods]
+        return next(iter([*of_method, *(known for known, _ in fitting)]), "")

@@ -27,6 +27,7 @@ API = "/api/v1"
 SESSION = f"{API}/session"
 MOST_BODY_BYTES = 1 << 20
 _LOOKS_AT_ONCE = 16
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _TOO_LARGE = said("A body has at most {count} bytes.", count=MOST_BODY_BYTES)
 
 _POLICY = (
@@ -57,12 +58,13 @@ class RequestContext:
         request_id = _request_id(given)
         scope.setdefault("state", {})["request_id"] = request_id
         language.set(preferred(given.get("accept-language", "")))
-        started = False
+        started = 0  # the status, once it has
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started = True
+                started = message["status"]
+                _tell(scope, started)
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers.add_vary_header("Accept-Language")
@@ -84,6 +86,20 @@ class RequestContext:
                     ),
                 )
                 await problem.response(scope)(scope, receive, send_with_headers)
+
+
+def _tell(scope: Scope, status: int) -> None:
+    """Log what changed something or was refused: by its route, since paths may name a patient."""
+    if not f"{scope['path']}/".startswith(f"{API}/") or (status < 400 and scope["method"] in _SAFE):
+        return
+    actor: Actor | None = scope["state"].get("actor")
+    log.info(
+        Log.REQUEST_REFUSED if status >= 400 else Log.REQUEST_DONE,
+        method=scope["method"],
+        path=scope["app"].state.methods.template(scope["method"], scope["path"]),
+        status=status,
+        who=actor.name if actor else "",
+    )
 
 
 class Requests:

@@ -13,11 +13,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from dicom_router.events import EVENT_TYPES, Envelope, Payload
+from services.api.checks import LOOKS
 from services.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from services.api.idempotency import NOT_FOR
 from services.api.middleware import API
 from services.api.problems import MEDIA_TYPE, TITLES
-from services.api.schemas import ProblemDetails
+from services.api.schemas import NotReadyDetails, ProblemDetails
 
 Schema = dict[str, Any]
 
@@ -80,6 +81,8 @@ _REQUEST_ID = "4b1c6a0fd0f14a6f9f3a6d6f2f8b0f7e"
 _ALWAYS = ("401", "403", "422", "429", "503")
 _SUCCESS = {"200": "Done.", "201": "Made.", "202": "A service will do it.", "204": "Done."}
 _UNCHANGED = "It is still what `If-None-Match` names by its ETag."
+# What checks begin with; destinations are looked at together, and told one by one.
+_CHECKS = [*LOOKS, "destination"]
 _REFERENCE = "#/components/schemas/{model}"
 
 _PLAIN_NAMES = {
@@ -142,6 +145,10 @@ _HEADERS: dict[str, Schema] = {
         "description": "How one is known here.",
         "schema": {"type": "string", "examples": ['Bearer realm="dicom-router"']},
     },
+    "Location": {
+        "description": "Where it is; a path. Not in an answer that is replayed.",
+        "schema": {"type": "string", "examples": ["/api/v1/destinations/pacs"]},
+    },
     "Idempotent-Replayed": {
         "description": "`true` if this is the answer of an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -184,12 +191,14 @@ def _completed(app: FastAPI, document: Schema) -> Schema:
     for replaced in ("HTTPValidationError", "ValidationError"):
         schemas.pop(replaced, None)
     _add(schemas, "ProblemDetails", ProblemDetails.model_json_schema(ref_template=_REFERENCE))
+    _add(schemas, "NotReadyDetails", NotReadyDetails.model_json_schema(ref_template=_REFERENCE))
     _add_events(schemas)
+    schemas["Check"]["properties"]["id"]["pattern"] = f"^({'|'.join(_CHECKS)})(:.+)?$"
     schemas["RecordedEvent"]["properties"]["event"] = _ref("CloudEvent")
     document["components"]["headers"] = _HEADERS
     document["components"]["responses"] = {
         error.name: _problem(status, error.text) for status, error in _ERRORS.items()
-    } | {"NotReady": _problem("503", "Not ready: `reasons` says why.")}
+    } | {"NotReady": _not_ready()}
     roles = _roles(app)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -220,6 +229,8 @@ def _complete(path: str, method: str, operation: Schema) -> None:
     if method == "post" and path.startswith(API) and path not in NOT_FOR:
         parameters.append(_KEY)
         names.append("Idempotent-Replayed")
+    if "201" in answers:
+        names.append("Location")
     for answer in good:
         answer.setdefault("headers", {}).update(_headers(*names))
     if not parameters:
@@ -259,14 +270,26 @@ def _errors(path: str, method: str, operation: Schema) -> Schema:
         found.add("413")
     # What a route says of its own errors stays; the 422 is FastAPI's.
     own = {
-        status: _problem(status, answer["description"])
+        status: _problem(status, answer["description"], _shape_of(answer))
         for status, answer in operation["responses"].items()
         if status in _ERRORS and status != "422"
     }
     return {each: _ref(_ERRORS[each].name, "responses") for each in sorted(found)} | own
 
 
-def _problem(status: str, description: str) -> Schema:
+def _not_ready() -> Schema:
+    why = "The message broker can't be reached"
+    text = "Not ready: `reasons` says why."
+    return _problem("503", text, _ref("NotReadyDetails"), reasons=[why])
+
+
+def _shape_of(answer: Schema) -> Schema:
+    """That of an error with more to tell, which its route declares as JSON."""
+    declared: Schema = answer.get("content", {}).get("application/json", {})
+    return declared.get("schema") or _ref("ProblemDetails")
+
+
+def _problem(status: str, description: str, shape: Schema | None = None, **more: object) -> Schema:
     error = _ERRORS[status]
     field, _, text = error.example.partition(": ")
     example = {
@@ -280,7 +303,9 @@ def _problem(status: str, description: str) -> Schema:
     return {
         "description": description,
         "headers": _headers("X-Request-ID", *error.headers),
-        "content": {MEDIA_TYPE: {"schema": _ref("ProblemDetails"), "example": example}},
+        "content": {
+            MEDIA_TYPE: {"schema": shape or _ref("ProblemDetails"), "example": example | more}
+        },
     }
 
 

@@ -487,6 +487,38 @@ PORTUGUESE = {
     "{count} studies need a person to look at them": (
         "{count} estudos precisam que alguém os veja"
     ),
+    "What it was about is not there any more": "Aquilo de que tratava não existe mais",
+    "Studies without a destination": "Estudos sem destino",
+    "Add or enable a destination: what is unrouted is sent then. With routes, each study's page "
+    "says why none applies": (
+        "Adicione ou ative um destino: o que está sem destino é enviado então. Se houver rotas, a "
+        "página de cada estudo diz por que nenhuma vale"
+    ),
+    "Studies that failed": "Estudos que falharam",
+    "Each study's page says which destination refused what; mend that there, then send it again": (
+        "A página de cada estudo diz que destino recusou o quê; resolva isso lá e envie de novo"
+    ),
+    "Studies that are held": "Estudos retidos",
+    "Release each on its page, or delete it; nothing of it goes out until then": (
+        "Libere cada um na página dele, ou exclua-o; até lá nada dele é enviado"
+    ),
+    "1 study": "1 estudo",
+    "{count} studies": "{count} estudos",
+    "Quarantine": "Quarentena",
+    "{images} replaced by newer bytes": "substituídas por bytes mais novos: {images}",
+    "No image was left behind": "Nenhuma imagem ficou para trás",
+    "{images} could not be organized and went nowhere; the oldest came {since:%Y-%m-%d %H:%M}": (
+        "Não organizadas e não enviadas: {images}; a mais antiga chegou em {since:%d/%m/%Y %H:%M}"
+    ),
+    "The dashboard's page of the quarantine says why and from whom: have it sent again or take it "
+    "in again, then delete what is of no use": (
+        "A página da quarentena no painel diz por quê e de quem: faça com que seja enviada de novo "
+        "ou receba-a de novo, depois exclua o que não serve mais"
+    ),
+    "None is enabled: nothing is owed to anybody, and new studies go nowhere": (
+        "Nenhum está ativado: nada é devido a ninguém, e estudos novos não vão a lugar nenhum"
+    ),
+    "Enable one on the dashboard's page of them": "Ative um na página de destinos do painel",
     "Dead letters": "Mensagens mortas",
     "The dashboard's page of queues says why; mend that, then replay them there": (
         "A página de filas do painel diz por quê; resolva isso e repita-as ali"

@@ -53,6 +53,30 @@ class ProblemDetails(BaseModel):
     )
 
 
+class Holder(BaseModel):
+    """A destination that has a study which is no longer on this disk."""
+
+    destination: str = Field(examples=["default"])
+    images: int = Field(description="That it confirmed.", examples=[245])
+    since: AwareDatetime
+
+
+class NotSendable(ProblemDetails):
+    """Why a study can't be sent."""
+
+    have: list[Holder] = Field(
+        [], description="Who has it, if it is no longer on this disk: it can be sent from there."
+    )
+
+
+class NotReadyDetails(ProblemDetails):
+    """Why no work can be done now."""
+
+    reasons: list[Words] = Field(
+        description="Each thing that is away.", examples=[["The message broker can't be reached"]]
+    )
+
+
 class Page(BaseModel, Generic[_Item]):
     """A part of a list. What arrives meanwhile neither repeats nor hides what was there."""
 
@@ -88,7 +112,15 @@ class _Given(BaseModel):
         return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
 
 
-_ONLY_SHOWN = {"managed_by", "down", "waiting", "missing", "created_at", "updated_at"}
+_ONLY_SHOWN = {
+    "managed_by",
+    "down",
+    "waiting",
+    "missing",
+    "last_heard_at",
+    "created_at",
+    "updated_at",
+}
 
 
 # -- studies -----------------------------------------------------------------------------------
@@ -105,9 +137,19 @@ class Reason(_Told):
     """Why a delivery waits or has failed."""
 
     kind: str = Field(
-        description="unreachable, rejected, aborted, timeout, refused, not-accepted, missing or "
-        "cancelled",
         examples=["unreachable"],
+        json_schema_extra={
+            "enum": [
+                "unreachable",
+                "rejected",
+                "aborted",
+                "timeout",
+                "refused",
+                "not-accepted",
+                "missing",
+                "cancelled",
+            ]
+        },
     )
     dicom_status: int | None = Field(None, description="The C-STORE status, if there was one.")
     text: Words = Field(examples=["PACS at 10.0.0.5:104 refused the connection"])
@@ -144,7 +186,12 @@ class ListedDelivery(Delivery):
 class Attention(_Told):
     """Something that a person should look at."""
 
-    kind: str = Field(examples=["identity-conflict"])
+    kind: str = Field(
+        description="identity-conflict: images of two patients; missing, files-missing: files are "
+        "no longer in the folder; nowhere: an image is nowhere.",
+        examples=["identity-conflict"],
+        json_schema_extra={"enum": ["identity-conflict", "missing", "files-missing", "nowhere"]},
+    )
     text: Words
     at: AwareDatetime
 
@@ -174,7 +221,9 @@ class Study(BaseModel):
     on_disk: bool
     revision: int = Field(description="0 until the study was complete for the first time.")
     completeness: dict[str, Any] | None = Field(
-        description="The evidence by which the study was taken for complete."
+        description="The evidence by which the study was taken for complete: `rule` is settled "
+        "(all associations released, every image accounted for, then quiet) or idle (quiet for "
+        "longer), `text` says it in a sentence."
     )
     held: bool = Field(description="Whether a person, or the router, holds it back.")
     hold_reason: Words | None = Field(examples=["The wrong patient was chosen at the scanner"])
@@ -430,6 +479,10 @@ class Sender(BaseModel):
     host: str
     port: int | None
     settle_seconds: float | None
+    last_heard_at: AwareDatetime | None = Field(
+        description="When the last association under its AE title was opened that was not "
+        "refused; null: never."
+    )
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -627,6 +680,11 @@ class QueueStatus(BaseModel):
     consumers: int
     retry: list[RetryTier]
     dead_letters: int
+    oldest_waiting_at: AwareDatetime | None = Field(
+        description="Of `forwarder.deliver.…`: when the oldest delivery that has not ended was "
+        "made. null if there is none, and of other queues: to look at their messages is to take "
+        "them away from who works on them."
+    )
     oldest_dead_letter_at: AwareDatetime | None = Field(
         description="When it failed first, at most a minute old; null without dead letters, or "
         "with more than 5,000."
@@ -726,7 +784,12 @@ class Site(BaseModel):
     """What a scanner has to be told of the router, and where both are."""
 
     ae_title: str = Field(examples=["DICOMROUTER"])
-    dicom_ports: list[int] = Field(examples=[[11112]])
+    dicom_ports: list[int] = Field(
+        description="As scanners reach them: where containers publish others than are listened "
+        "on, those (ROUTER_DICOM_PUBLISHED_PORTS).",
+        examples=[[11112]],
+    )
+    dicom_tls_ports: list[int] = Field(description="For DICOM over TLS.", examples=[[2762]])
     time_zone: str = Field(
         description="An IANA name, or an offset where there is none: that of local times.",
         examples=["America/Sao_Paulo", "Etc/GMT+3"],

@@ -109,9 +109,10 @@ def destination(status: DestinationStatus) -> schemas.Destination:
     return schemas.Destination.model_validate({"down": None, **values})
 
 
-def sender(row: Sender) -> schemas.Sender:
-    """A sender."""
-    return schemas.Sender.model_validate(_columns(schemas.Sender, row))
+def sender(row: Sender, heard: Mapping[str, datetime | None]) -> schemas.Sender:
+    """A sender, and when it was heard of last."""
+    values = {**_columns(schemas.Sender, row), "last_heard_at": heard.get(row.name)}
+    return schemas.Sender.model_validate(values)
 
 
 def route(row: Route, enabled: Collection[str]) -> schemas.Route:
@@ -144,7 +145,9 @@ def association(row: Association) -> schemas.Association:
     )
 
 
-def queue(each: Standing, oldest: datetime | None) -> schemas.QueueStatus:
+def queue(
+    each: Standing, oldest_letter: datetime | None, oldest_waiting: datetime | None
+) -> schemas.QueueStatus:
     """A queue."""
     return schemas.QueueStatus(
         name=each.queue.name,
@@ -152,7 +155,8 @@ def queue(each: Standing, oldest: datetime | None) -> schemas.QueueStatus:
         consumers=each.work.consumers,
         retry=[schemas.RetryTier(name=t.name, messages=t.messages) for t in each.tiers],
         dead_letters=each.dead,
-        oldest_dead_letter_at=oldest,
+        oldest_waiting_at=oldest_waiting,
+        oldest_dead_letter_at=oldest_letter,
         grows_when=each.grows_when,
     )
 

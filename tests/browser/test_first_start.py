@@ -44,6 +44,8 @@ def test_the_link_in_the_log_leads_through_the_first_steps_to_a_study_at_the_pac
     form.get_by_label("AE title", exact=True).fill(pacs.ae_title)
     form.get_by_role("button", name="Save").click()
     expect(pacs_step).to_contain_text("done")
+    pacs_step.get_by_role("button", name="Echo").click()
+    expect(pacs_step.get_by_text("It answers")).to_be_visible()
 
     _study, files = ct_series(tmp_path, 1, PatientName="TESTE^UM")
     send(files, router.dicom_port)

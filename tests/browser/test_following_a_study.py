@@ -111,6 +111,11 @@ def test_a_study_says_where_it_is_in_one_sentence_and_tells_its_history(
     proof = page.get_by_role("region", name="Why it counts as complete")
     expect(row_of(page, "released").locator("td.number")).to_have_text("4")
     expect(proof).to_contain_text("CT1")
+    facts = page.get_by_role("definition")
+    expect(facts.nth(4)).to_have_text(re.compile(r"^\d\d:\d\d$"))  # when it was sent
+    page.get_by_role("link", name="What the logs say of it").click()
+    lines = page.get_by_role("list", name="Logs").get_by_role("listitem")
+    expect(lines.filter(has_text="The study is complete: 4 images")).to_be_visible()
 
 
 def test_a_patient_s_name_is_not_in_the_browser_s_history(page: Page, arrive: Arrive) -> None:
@@ -149,9 +154,9 @@ def test_a_log_line_is_read_as_it_is_written(page: Page, router: Router, tmp_pat
     _study, files = ct_series(tmp_path, 1)
     send(files, router.dicom_port, calling="LOG_CT")
     expect(line).to_contain_text("LOG_CT at 127.0.0.1 connected")
-    expect(line.get_by_text("called_ae_title")).to_be_hidden()
+    expect(line.get_by_text("AE title that was called")).to_be_hidden()
     line.get_by_text("receiver · association.accepted").click()
-    expect(line.get_by_text("called_ae_title")).to_be_visible()
+    expect(line.get_by_text("AE title that was called")).to_be_visible()
 
 
 def test_log_lines_beyond_the_first_page_are_a_click_away(

@@ -110,8 +110,15 @@ def test_axe_finds_nothing_serious_where_one_signs_in_or_is_asked_something(
 def test_the_overview_begins_with_how_many_things_there_are_to_look_at(page: Page) -> None:
     visit(page, "/")
     verdict = page.locator(".verdict")
-    expect(verdict).to_have_text("5 things to look at")
-    expect(page.get_by_text(re.compile(r"^\d+ studies failed$"))).to_be_visible()
+    expect(verdict).to_have_text("8 things to look at")
+    for told, place in (
+        ("Studies that failed", "/studies?state=failed"),
+        ("Studies without a destination", "/studies?state=unrouted"),
+        ("Studies that are held", "/studies?state=held"),
+        ("Quarantine", "/quarantine"),
+    ):
+        matter = page.locator(".look").filter(has_text=told)
+        expect(matter.get_by_role("link", name="Show")).to_have_attribute("href", place)
     refused = page.locator(".look").filter(has_text="2 callers were refused")
     refused.get_by_role("link", name="Show").click()
     expect(page.get_by_role("heading", name="Refused callers")).to_be_visible()

@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from dicom_router.database import Database
 from infra.ports import free_port
+from services.api.queries.bulk import create
 from tests.browser.conftest import Arrive
+from tests.support.browser import choose
 from tests.support.pacs import Pacs
 from tests.support.router import Router
 from tests.support.scanner import send
@@ -92,6 +97,57 @@ def test_a_study_that_the_pacs_refuses_is_told_why_and_is_tried_again_at_once_wh
     expect(sentences).to_contain_text(f"{destination}: 2 of 2")
 
 
+@pytest.mark.usefixtures("destination")
+def test_many_studies_are_sent_more_than_once_and_what_ended_early_is_no_success(
+    page: Page, router: Router, arrive: Arrive
+) -> None:
+    arrive("MUITOS^RUI")
+    page.goto("/send-many?q=muitos")
+    send_them = page.get_by_role("button", name="Send 1 study")
+    send_them.click()
+    expect(page.get_by_text("1 study asked for")).to_be_visible()
+    expect(page).to_have_url(re.compile("q=muitos&bulk="))
+    page.reload()
+    expect(page.get_by_text("1 study asked for")).to_be_visible()
+
+    others_come_first(router)
+    send_them.click()
+    page.get_by_role("button", name="Ask for no more").click()
+    ended = page.locator("wa-callout").filter(has_text="It ended early: 0 of 1 asked for")
+    expect(ended).to_have_attribute("variant", "warning")
+    expect(ended).to_contain_text("Cancelled by admin")
+    expect(send_them).to_be_enabled()
+
+
+def others_come_first(router: Router) -> None:
+    """As many bulks that fit no study as take a minute, one a second."""
+    with closing(Database(f"sqlite:///{router.data / '.router.sqlite3'}")) as database:
+        before = datetime.now(UTC) - timedelta(minutes=1)
+        wanted = {"q": "nobody of this name"}
+        with database.write() as session:
+            for _ in range(60):
+                create(session, wanted, None, True, by="admin", studies=0, now=before)
+
+
+def test_the_audit_trail_tells_who_changed_what_and_leads_to_the_request_in_the_logs(
+    page: Page, router: Router, pacs: Pacs, destination: str
+) -> None:
+    moved = {"host": "127.0.0.2", "port": pacs.port, "ae_title": pacs.ae_title}
+    router.call("PUT", f"/destinations/{destination}", moved)
+    page.goto("/audit")
+    choose(page, "What", "changed a destination")
+    expect(page).to_have_url(re.compile(r"action=destination\.change"))
+    trail = page.get_by_role("region", name="Audit trail")
+    expect(trail.get_by_text("added a destination")).to_have_count(0)
+    row = trail.get_by_role("row").nth(1)
+    expect(row).to_contain_text("Administrator")
+    row.get_by_text("Details").click()
+    expect(row.get_by_text("127.0.0.1 → 127.0.0.2")).to_be_visible()
+    row.get_by_role("link").click()
+    line = page.get_by_role("list", name="Logs").get_by_role("listitem")
+    expect(line.filter(has_text="PUT")).to_contain_text("/destinations/")
+
+
 def test_an_echo_to_a_scanner_tells_that_it_answers_or_at_which_stage_it_failed(
     page: Page, router: Router, pacs: Pacs
 ) -> None:
@@ -105,6 +161,29 @@ def test_an_echo_to_a_scanner_tells_that_it_answers_or_at_which_stage_it_failed(
     ct1.get_by_role("button", name="Echo").click()
     expect(ct1.get_by_role("status")).to_contain_text("it failed at connecting to the port")
     router.call("DELETE", "/senders/ct1")
+
+
+@pytest.mark.usefixtures("destination")
+def test_a_scanner_shows_when_it_was_heard_last_and_what_came_of_its_calls(
+    page: Page, router: Router, tmp_path: Path
+) -> None:
+    for name in ("ct1", "mr1"):
+        router.call("POST", "/senders", {"name": name, "ae_title": name.upper()})
+    page.goto("/scanners")
+    expect(card(page, "mr1")).to_contain_text("Not heard yet")
+    _study, files = ct_series(tmp_path, 2, PatientName="CHAMADA^ANA")
+    wait_for(
+        lambda: set(send(files, router.dicom_port, calling="MR1").values()) == {0},
+        "the receiver to know the scanner",
+    )
+    send(files, router.dicom_port)
+    card(page, "mr1").get_by_role("link", name="Last heard").click()
+    calls = page.get_by_role("region", name="Recent calls")
+    row = calls.get_by_role("row").filter(has_text="MR1")
+    expect(row.first).to_contain_text(re.compile(r"MR1\s*127\.0\.0\.1\s*released\s*2\s*0"))
+    expect(calls.get_by_role("row").filter(has_text="CT1")).to_have_count(0)
+    for name in ("ct1", "mr1"):
+        router.call("DELETE", f"/senders/{name}")
 
 
 @pytest.mark.usefixtures("destination")
@@ -122,8 +201,10 @@ def test_a_caller_that_was_refused_is_admitted_with_one_click(
     refused = page.get_by_role("region", name="Refused callers")
     row = refused.get_by_role("row").filter(has_text="NEW_CT")
     expect(row).to_contain_text("is not a known sender")
+    router.call("POST", "/senders", {"name": "new-ct", "ae_title": "OLD_CT"})
+    expect(card(page, "new-ct")).to_contain_text("OLD_CT")  # so that its name is known to be taken
     row.get_by_role("button", name="Admit").click()
-    expect(card(page, "new-ct")).to_contain_text("NEW_CT")
+    expect(card(page, "new-ct-2")).to_contain_text("NEW_CT")
     expect(row).to_have_count(0)
     wait_for(lambda: attempt() == {0}, "the scanner to be let in")
     wait_for(lambda: router.study(study).get("state") == "sent", "its study to be sent")

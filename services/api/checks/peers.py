@@ -37,8 +37,12 @@ def destinations(context: Context) -> list[Check]:
         return [warn(name, title, NO_DESTINATION, said("Either {how}", how=HOW_TO_SET_ONE))]
     peers = {each.row.name: _peer(context, each) for each in known if each.row.enabled}
     answers = context.echoes.of(peers, _DESTINATIONS_GOOD_FOR, context.stopping)
+    overall = well(name, title, said("{count} known", count=len(known)))
+    if not peers:
+        detail = said("None is enabled: nothing is owed to anybody, and new studies go nowhere")
+        overall = warn(name, title, detail, said("Enable one on the dashboard's page of them"))
     return [
-        well(name, title, said("{count} known", count=len(known))),
+        overall,
         *(_destination(each, peers.get(each.row.name), answers) for each in known),
     ]
 

@@ -2,9 +2,11 @@
 
 from dicom_router.bus import BrokerUnavailable
 from dicom_router.ledger import enabled_destinations, enabled_routes
-from dicom_router.said import said
+from dicom_router.models import StudyState
+from dicom_router.said import Said, images, joined, said
 from services.api.checks.outcomes import fail, warn, well
 from services.api.context import Context
+from services.api.queries import quarantine as quarantine_queries
 from services.api.queries import studies
 from services.api.schemas import Check
 from services.api.standing import known_queues, standing, without_consumers
@@ -45,6 +47,59 @@ def attention(context: Context) -> list[Check]:
     )
     fix = said("Look at each: its own page says why, and what to do")
     return [warn(name, title, detail, fix)]
+
+
+def unrouted(context: Context) -> list[Check]:
+    """No study goes nowhere."""
+    fix = said(
+        "Add or enable a destination: what is unrouted is sent then. With routes, each study's "
+        "page says why none applies"
+    )
+    return _none_in(context, StudyState.UNROUTED, said("Studies without a destination"), fix)
+
+
+def failed(context: Context) -> list[Check]:
+    """No study has failed."""
+    fix = said(
+        "Each study's page says which destination refused what; mend that there, then send it again"
+    )
+    return _none_in(context, StudyState.FAILED, said("Studies that failed"), fix)
+
+
+def held(context: Context) -> list[Check]:
+    """No study is held back and forgotten."""
+    fix = said("Release each on its page, or delete it; nothing of it goes out until then")
+    return _none_in(context, StudyState.HELD, said("Studies that are held"), fix)
+
+
+def _none_in(context: Context, state: StudyState, title: Said, fix: Said) -> list[Check]:
+    with context.database.read() as session:
+        count = context.counts.studies(session).get(state, 0)
+    if not count:
+        return [well(state, title, said("There are none"))]
+    detail = said("1 study") if count == 1 else said("{count} studies", count=count)
+    return [warn(state, title, detail, fix)]
+
+
+def quarantine(context: Context) -> list[Check]:
+    """No image was left behind; those that newer bytes replaced are kept on purpose."""
+    name, title = "quarantine", said("Quarantine")
+    with context.database.read() as session:
+        found = quarantine_queries.left_behind(session)
+    kept = [said("{images} replaced by newer bytes", images=images(found.superseded))]
+    kept = kept if found.superseded else []
+    if found.oldest is None:
+        return [well(name, title, joined("; ", [said("No image was left behind"), *kept]))]
+    detail = said(
+        "{images} could not be organized and went nowhere; the oldest came {since:%Y-%m-%d %H:%M}",
+        images=images(found.images),
+        since=found.oldest.astimezone(),
+    )
+    fix = said(
+        "The dashboard's page of the quarantine says why and from whom: have it sent again or take "
+        "it in again, then delete what is of no use"
+    )
+    return [warn(name, title, joined("; ", [detail, *kept]), fix)]
 
 
 def queues(context: Context) -> list[Check]:

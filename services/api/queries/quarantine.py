@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, literal, select, tuple_
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from dicom_router.models import Association, Receipt, ReceiptState, UtcDateTime, among
@@ -20,6 +20,27 @@ class SetAside:
 
     receipt: Receipt
     association: Association | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What is in quarantine: images that went nowhere, and those that newer bytes replaced."""
+
+    images: int
+    oldest: datetime | None  # of the images, when it was received
+    superseded: int
+
+
+def left_behind(session: Session) -> LeftBehind:
+    """How much is in quarantine, and since when."""
+    lost = Receipt.state == ReceiptState.QUARANTINED
+    counted = select(
+        func.count().filter(lost),
+        func.min(Receipt.received_at).filter(lost),
+        func.count().filter(~lost),
+    ).where(_is_set_aside(), Receipt.on_disk)
+    images, oldest, superseded = session.execute(counted).one()
+    return LeftBehind(images, oldest, superseded)
 
 
 def set_aside(

@@ -1,11 +1,20 @@
 """What the database says of the messages in queues."""
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dicom_router.models import Delivery, DeliveryState, Destination, Receipt, Study
+from dicom_router.models import (
+    OPEN_DELIVERY_STATES,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Receipt,
+    Study,
+    among,
+)
 
 _CHUNK = 500  # values in one IN list
 
@@ -19,6 +28,14 @@ def past_destination_names(session: Session) -> set[str]:
     """Destinations that deliveries were made for and failed, those that are gone among them."""
     failed = select(Delivery.destination).where(Delivery.state == DeliveryState.FAILED)
     return set(session.scalars(failed.distinct()))
+
+
+def oldest_deliveries(session: Session) -> dict[str, datetime]:
+    """When the oldest delivery that has not ended was made, by destination."""
+    is_open = among(Delivery.state, OPEN_DELIVERY_STATES)
+    oldest = select(Delivery.destination, func.min(Delivery.created_at)).where(is_open)
+    rows = session.execute(oldest.group_by(Delivery.destination))
+    return {row.destination: row[1] for row in rows}
 
 
 def retryable(session: Session, delivery_ids: Collection[str]) -> set[str]:

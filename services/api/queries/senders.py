@@ -21,6 +21,26 @@ def sender(session: Session, name: str) -> Sender | None:
     return session.get(Sender, name)
 
 
+def last_heard(session: Session, rows: Sequence[Sender]) -> dict[str, datetime | None]:
+    """When each opened its last association that was not refused, by the sender's name.
+
+    Of each AE title the newest is looked up in the index: how many there are does not matter.
+    """
+    was_taken = or_(Association.outcome.is_(None), Association.outcome != "rejected")
+    newest = (
+        select(Association.opened_at)
+        .where(Association.calling_ae_title == Sender.ae_title, was_taken)
+        .where(Association.opened_at.is_not(None))
+        .order_by(Association.opened_at.desc())
+        .limit(1)
+        .correlate(Sender)
+        .scalar_subquery()
+    )
+    names = [row.name for row in rows]
+    found = session.execute(select(Sender.name, newest).where(Sender.name.in_(names)))
+    return {row.name: row[1] for row in found}
+
+
 def lock_sender(session: Session, name: str) -> Sender | None:
     """One sender, for changing it."""
     return session.get(Sender, name, with_for_update=True)

@@ -27,7 +27,7 @@ log = get_logger()
 
 
 @router.get("", summary="Is the data folder the right one?")
-def get_data_folder(api: Api, _who: Viewer) -> DataFolder:
+def get_data_folder(api: Api, who: Viewer) -> DataFolder:
     """What its `.router-id` says beside what the database has, as this API's host sees it.
 
     While it is not the right one, also which studies would be given up by adopting it.
@@ -38,6 +38,8 @@ def get_data_folder(api: Api, _who: Viewer) -> DataFolder:
         status, missing = _status(expected, found), []
         if status is not DataFolderStatus.OK:
             missing = queries.missing(session, _present(api))
+    if not missing:
+        who.shows_no_patient()
     return DataFolder(
         path=str(api.archive.root),
         status=status,

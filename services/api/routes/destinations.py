@@ -12,7 +12,7 @@ from dicom_router.said import said
 from services.api import views
 from services.api.actor import Actor
 from services.api.audit import difference
-from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Operator, Viewer
+from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate, Operator, Viewer
 from services.api.echo import echo
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
@@ -50,9 +50,10 @@ def list_destinations(
 
 
 @router.post("", status_code=201, summary="Add a destination")
-def create_destination(api: Api, who: Admin, given: NewDestination) -> Destination:
+def create_destination(api: Api, who: Admin, locate: Locate, given: NewDestination) -> Destination:
     """From now on new studies are owed to it, and those that had nowhere to go."""
     who.about = given.name
+    locate(given.name)
     with api.change(who) as change:
         values = given.model_dump(exclude={"name"})
         if not queries.create_destination(change.session, given.name, values, change.now):

@@ -1,7 +1,7 @@
 """/events: what happened, for clients that follow and for those that were away."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from services.api.feed import Feed
 from services.api.problems import Problem
 from services.api.queries.events import EventRow, events_after
 from services.api.schemas import Page, RecordedEvent
+from services.api.streams import streamed
 
 router = APIRouter(prefix="/events", tags=["events"])
 
@@ -59,7 +60,7 @@ def list_events(
 )
 async def stream_events(
     api: Api,
-    _who: Viewer,
+    who: Viewer,
     after: After = None,
     type: EventName | None = None,  # noqa: A002 - the contract's name
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
@@ -70,11 +71,7 @@ async def stream_events(
     """
     start = _start(after, last_event_id)
     position = await api.feed.newest() if start is None else start
-    return StreamingResponse(
-        _stream(api.feed, position, type),
-        media_type="text/event-stream",
-        headers={"X-Accel-Buffering": "no"},
-    )
+    return streamed(api, who, _stream(api.feed, position, type))
 
 
 def _start(after: int | None, last_event_id: str | None) -> int | None:
@@ -86,7 +83,7 @@ def _start(after: int | None, last_event_id: str | None) -> int | None:
     return int(last_event_id)
 
 
-async def _stream(feed: Feed, position: int, name: str | None) -> AsyncIterator[bytes]:
+async def _stream(feed: Feed, position: int, name: str | None) -> AsyncGenerator[bytes, None]:
     yield b": following\n\n"
     async for row in feed.follow(position):
         if row is None:

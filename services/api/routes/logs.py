@@ -1,7 +1,7 @@
 """/logs: what the services say, now and a little while back."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -14,6 +14,7 @@ from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries.studies import ids_of
 from services.api.schemas import LogEntry, LogLevel, Page
+from services.api.streams import streamed
 
 router = APIRouter(prefix="/logs", tags=["logs"])
 
@@ -76,7 +77,7 @@ def list_logs(
 )
 async def stream_logs(
     api: Api,
-    _who: Viewer,
+    who: Viewer,
     wanted: Wanted,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
@@ -84,11 +85,7 @@ async def stream_logs(
 
     With `Last-Event-ID` from there; if the api was started anew since, all it has.
     """
-    return StreamingResponse(
-        _stream(api.logbook, _start(api.logbook, last_event_id), wanted),
-        media_type="text/event-stream",
-        headers={"X-Accel-Buffering": "no"},
-    )
+    return streamed(api, who, _stream(api.logbook, _start(api.logbook, last_event_id), wanted))
 
 
 def _start(logbook: Logbook, last_event_id: str | None) -> int:
@@ -100,7 +97,9 @@ def _start(logbook: Logbook, last_event_id: str | None) -> int:
     return int(found[2]) if found[1] == logbook.name else 0
 
 
-async def _stream(logbook: Logbook, position: int, wanted: LogFilter) -> AsyncIterator[bytes]:
+async def _stream(
+    logbook: Logbook, position: int, wanted: LogFilter
+) -> AsyncGenerator[bytes, None]:
     yield b": following\n\n"
     async for line in logbook.follow(position, wanted):
         yield b": still here\n\n" if line is None else _encoded(line)

@@ -6,12 +6,14 @@ from fastapi import APIRouter
 
 from dicom_router.bus import Queue
 from dicom_router.log import Log, get_logger
+from dicom_router.queues import destination_of
 from dicom_router.said import said
 from services.api import letters, views
 from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
 from services.api.letters import Replay
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
+from services.api.queries import queues as queries
 from services.api.queue_history import EVERY
 from services.api.routes.studies import StudyUid
 from services.api.schemas import DeadLetter, Page, QueueHistory, QueueStatus, Replayed, WhatToReplay
@@ -30,8 +32,14 @@ def list_queues(
     after = parse_cursor(cursor, "name")
     known = [queue for name, queue in known_queues(api).items() if not after or name > after.id]
     rows = known[: limit + 1]
+    with api.database.read() as session:
+        since = queries.oldest_deliveries(session)
     shown = [
-        views.queue(each, api.oldest_letters.of(each.queue, each.dead))
+        views.queue(
+            each,
+            oldest_letter=api.oldest_letters.of(each.queue, each.dead),
+            oldest_waiting=since.get(destination_of(each.queue.name) or ""),
+        )
         for each in standing(api, rows[:limit])
     ]
     return Page(

@@ -13,7 +13,7 @@ from dicom_router.routing import StudyFacts, decide
 from dicom_router.said import said
 from services.api import views
 from services.api.audit import difference
-from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Viewer
+from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate, Viewer
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import Session
@@ -38,7 +38,7 @@ log = get_logger()
 
 @router.get("", summary="List routes")
 def list_routes(
-    api: Api, _who: Viewer, limit: Limit = LIMIT, cursor: CursorText = None
+    api: Api, who: Viewer, limit: Limit = LIMIT, cursor: CursorText = None
 ) -> Page[Route]:
     """All routes in the order in which they are looked at."""
     after = parse_cursor(cursor, _SORT)
@@ -49,18 +49,21 @@ def list_routes(
         rows = queries.routes(session, start, limit + 1)
         enabled = enabled_destinations(session)
         shown = [views.route(row, enabled) for row in rows[:limit]]
+    if not any(each.patient_ids for each in shown):
+        who.shows_no_patient()
     return Page(
         items=shown, next=next_cursor(rows, limit, lambda row: Cursor(_SORT, row.order, row.name))
     )
 
 
 @router.post("", status_code=201, summary="Add a route")
-def create_route(api: Api, who: Admin, given: NewRoute) -> Route:
+def create_route(api: Api, who: Admin, locate: Locate, given: NewRoute) -> Route:
     """For studies that complete from now on, and those that are unrouted.
 
     With the first enabled one, studies that fit none go nowhere any more: they are `unrouted`.
     """
     who.about = given.name
+    locate(given.name)
     with api.change(who) as change:
         values = who.detail = _values(change.session, given)
         row = queries.create_route(change.session, given.name, values, change.now)
@@ -102,10 +105,13 @@ def try_routes(api: Api, who: Viewer, given: RouteTest) -> RouteTestResult:
 
 
 @router.get("/{name}", summary="One route")
-def get_route(api: Api, _who: Viewer, name: str) -> Route:
+def get_route(api: Api, who: Viewer, name: str) -> Route:
     """A route."""
     with api.database.read() as session:
-        return views.route(_known(session, name), enabled_destinations(session))
+        shown = views.route(_known(session, name), enabled_destinations(session))
+    if not shown.patient_ids:
+        who.shows_no_patient()
+    return shown
 
 
 @router.put("/{name}", summary="Replace a route")

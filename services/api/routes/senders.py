@@ -4,13 +4,15 @@ from fastapi import APIRouter
 
 from dicom_router.dimse import PeerAddress
 from dicom_router.events import SenderChanged
+from dicom_router.models import Sender as SenderRow
 from dicom_router.said import said
 from services.api import views
 from services.api.audit import difference
-from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Operator, Viewer
+from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate, Operator, Viewer
 from services.api.echo import echo
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
+from services.api.queries import Session
 from services.api.queries import senders as queries
 from services.api.registration import register
 from services.api.schemas import (
@@ -33,25 +35,28 @@ def list_senders(
     after = parse_cursor(cursor, "name")
     with api.database.read() as session:
         rows = queries.senders(session, after.id if after else "", limit + 1)
+        heard = queries.last_heard(session, rows)
     return Page(
-        items=[views.sender(row) for row in rows[:limit]],
+        items=[views.sender(row, heard) for row in rows[:limit]],
         next=next_cursor(rows, limit, lambda row: Cursor("name", "", row.name)),
     )
 
 
 @router.post("", status_code=201, summary="Register a sender")
-def create_sender(api: Api, who: Admin, given: NewSender) -> RegisteredSender:
+def create_sender(api: Api, who: Admin, locate: Locate, given: NewSender) -> RegisteredSender:
     """With the first one, callers of the last 30 days are registered as well.
 
     From then on (ROUTER_ACCEPT_CALLERS=auto) only known senders are accepted.
     """
     who.about = given.name
+    locate(given.name)
     with api.change(who) as change:
         also = who.detail["also_registered"] = register(change, given)
         row = queries.sender(change.session, given.name)
         if row is None:
             raise _unknown(given.name)
-        return RegisteredSender(**views.sender(row).model_dump(), also_registered=also)
+        shown = _shown(change.session, row)
+        return RegisteredSender(**shown.model_dump(), also_registered=also)
 
 
 @router.get("/{name}", summary="One sender")
@@ -59,9 +64,9 @@ def get_sender(api: Api, _who: Viewer, name: str) -> Sender:
     """A known scanner."""
     with api.database.read() as session:
         row = queries.sender(session, name)
-    if row is None:
-        raise _unknown(name)
-    return views.sender(row)
+        if row is None:
+            raise _unknown(name)
+        return _shown(session, row)
 
 
 @router.put("/{name}", summary="Replace a sender's settings")
@@ -79,7 +84,7 @@ def replace_sender(api: Api, who: Admin, name: str, given: SenderSettings) -> Se
             setattr(row, key, value)
         row.updated_at = change.now
         change.tell(SenderChanged(sender=name))
-        return views.sender(row)
+        return _shown(change.session, row)
 
 
 @router.delete("/{name}", status_code=204, summary="Remove a sender")
@@ -109,6 +114,10 @@ def echo_sender(api: Api, _who: Operator, name: str) -> EchoResult:
         )
     peer = PeerAddress(row.host, row.port, row.ae_title, api.settings.ae_title)
     return echo(peer, tls=None, stopping=api.stopping)
+
+
+def _shown(session: Session, row: SenderRow) -> Sender:
+    return views.sender(row, queries.last_heard(session, [row]))
 
 
 def _unknown(name: str) -> Problem:

@@ -19,7 +19,8 @@ def get_site(api: Api, _who: Viewer) -> Site:
     settings = api.settings
     return Site(
         ae_title=settings.ae_title,
-        dicom_ports=list(settings.dicom_ports),
+        dicom_ports=list(settings.dicom_published_ports or settings.dicom_ports),
+        dicom_tls_ports=list(settings.dicom_tls_ports),
         time_zone=time_zone(),
     )
 

@@ -16,14 +16,25 @@ from services.api.problems import Problem
 from services.api.queries import Session, decisions, destinations
 from services.api.queries import forwarding as queries
 from services.api.routes.studies import StudyUid, shown_study, unknown_study
-from services.api.schemas import Accepted, Study, StudyDecision, StudyForward
+from services.api.schemas import Accepted, NotSendable, Study, StudyDecision, StudyForward
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 
 log = get_logger()
 
 
-@router.post("/{study_uid}/forward", status_code=202, summary="Send a study (again)")
+@router.post(
+    "/{study_uid}/forward",
+    status_code=202,
+    summary="Send a study (again)",
+    responses={
+        409: {
+            "description": "It can't be sent: deleted, still being received, or no longer on this "
+            "disk; `have` says who has it.",
+            "model": NotSendable,
+        }
+    },
+)
 def forward_study(api: Api, who: Operator, study_uid: StudyUid, given: StudyForward) -> Accepted:
     """To one destination or to all: what it has not got and is not being sent, or everything.
 

@@ -11,7 +11,7 @@ from dicom_router.said import said
 from services.api.access import TOKEN_PREFIX, hash_of
 from services.api.access_schemas import MadeToken, NewToken, Token
 from services.api.actor import Kind
-from services.api.context import LIMIT, Admin, Api, CursorText, Limit
+from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import access as queries
@@ -39,7 +39,7 @@ def list_tokens(
 
 
 @router.post("", status_code=201, summary="Make a token")
-def create_token(api: Api, who: Admin, given: NewToken) -> MadeToken:
+def create_token(api: Api, who: Admin, locate: Locate, given: NewToken) -> MadeToken:
     """The answer has its text, which is shown this once: a hash of it is all that is kept."""
     who.about, who.detail["role"] = given.name, given.role
     now = api.clock()
@@ -71,6 +71,7 @@ def create_token(api: Api, who: Admin, given: NewToken) -> MadeToken:
         )
         change.session.add(row)
         change.session.flush()
+        locate(row.id)
         return MadeToken(**_shown(row).model_dump(), token=text)
 
 

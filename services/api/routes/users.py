@@ -7,7 +7,7 @@ from dicom_router.said import said
 from services.api.access_schemas import NewUser, User, UserSettings
 from services.api.actor import BOOTSTRAP, CONSOLE, Kind, Role
 from services.api.audit import difference
-from services.api.context import LIMIT, Admin, Api, CursorText, Limit
+from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.passwords import trouble_with
 from services.api.problems import Problem
@@ -35,7 +35,7 @@ def list_users(
 
 
 @router.post("", status_code=201, summary="Add a user")
-def create_user(api: Api, who: Admin, given: NewUser) -> User:
+def create_user(api: Api, who: Admin, locate: Locate, given: NewUser) -> User:
     """Tell them the password; they change it with PUT /session/password."""
     who.about, who.detail["role"] = given.name, given.role
     if given.name in _TAKEN:
@@ -47,6 +47,7 @@ def create_user(api: Api, who: Admin, given: NewUser) -> User:
     if trouble := trouble_with(password, given.name):
         raise Problem.field("password", trouble)
     password_hash = api.access.passwords.hash(password)
+    locate(given.name)
     with api.change(who) as change:
         queries.lock_users(change.session)
         if queries.user(change.session, given.name) is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from dicom_router.database import Database
@@ -239,6 +240,25 @@ def test_an_error_nobody_expected_tells_nothing_and_is_strict(start: Callable[..
     assert "what only the log may tell" not in answer.text
     assert Log.REQUEST_FAILED in [each["event"] for each in logs]
     assert "secret-in-the-query" not in f"{answer.text} {logs}"
+
+
+def test_what_changes_something_or_is_refused_is_logged_without_what_it_is_about(api: Api) -> None:
+    names = {"X-Request-ID": "my-request"}
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        api.client.put("/api/v1/senders/DOE_JOHN", json={"ae_title": "CT1"}, headers=names)
+        api.client.post("/api/v1/senders", json={"name": "ct1", "ae_title": "CT1"}, headers=names)
+        api.client.get("/api/v1/studies?patient_name=DOE_JOHN")
+        api.client.get("/api/v1/studies/DOE%2FJOHN", headers={"Authorization": "Bearer unknown"})
+        api.client.get("/api/v1/DOE_JOHN")
+    told = [each for each in logs if each["event"].startswith("request.")]
+    assert [(e["event"], e["method"], e["path"], e["status"], e["who"]) for e in told] == [
+        ("request.refused", "PUT", "/api/v1/senders/{name}", 404, "admin"),
+        ("request.done", "POST", "/api/v1/senders", 201, "admin"),
+        ("request.refused", "GET", "/api/v1/studies/{study_uid}", 401, ""),
+        ("request.refused", "GET", "", 404, "admin"),
+    ]
+    assert [each["request_id"] for each in told[:2]] == ["my-request"] * 2
+    assert "DOE" not in str(told)
 
 
 def _require_strict(answer: httpx.Response) -> None:

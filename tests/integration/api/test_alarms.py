@@ -8,7 +8,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from dicom_router.database import Database
 from dicom_router.errors import Unavailable
 from dicom_router.said import as_said
 from services.api.alarms import Alarms, Heartbeat, signature
@@ -83,13 +85,24 @@ class Checks:
         ]
 
 
-def alarms(watcher: Watcher, **status: CheckStatus) -> tuple[Alarms, Checks]:
-    checks = Checks(status)
-    return Alarms(watcher.url, SECRET, checks, lambda: NOON), checks
+Made = Callable[..., tuple[Alarms, Checks]]
 
 
-def test_a_check_that_fails_is_told_once_and_again_when_it_recovers(watcher: Watcher) -> None:
-    told, checks = alarms(watcher, disk=CheckStatus.OK, broker=CheckStatus.OK)
+@pytest.fixture
+def alarms(watcher: Watcher, database: Database) -> Made:
+    """Alarms over checks that come out as given; made again they are those of a restarted api."""
+
+    def made(**status: CheckStatus) -> tuple[Alarms, Checks]:
+        checks = Checks(status)
+        return Alarms(watcher.url, SECRET, checks, lambda: NOON, database), checks
+
+    return made
+
+
+def test_a_check_that_fails_is_told_once_and_again_when_it_recovers(
+    watcher: Watcher, alarms: Made
+) -> None:
+    told, checks = alarms(disk=CheckStatus.OK, broker=CheckStatus.OK)
     told.run()
     checks.status["disk"] = CheckStatus.FAIL
     for _ in range(3):
@@ -106,16 +119,16 @@ def test_a_check_that_fails_is_told_once_and_again_when_it_recovers(watcher: Wat
     assert watcher.alerts[0]["check"]["fix"] == "Mend it"
 
 
-def test_what_comes_and_goes_wakes_nobody(watcher: Watcher) -> None:
-    told, checks = alarms(watcher, disk=CheckStatus.OK)
+def test_what_comes_and_goes_wakes_nobody(watcher: Watcher, alarms: Made) -> None:
+    told, checks = alarms(disk=CheckStatus.OK)
     for status in (CheckStatus.FAIL, CheckStatus.OK, CheckStatus.FAIL, CheckStatus.OK):
         checks.status["disk"] = status
         told.run()
     assert watcher.calls == []
 
 
-def test_an_alert_is_signed(watcher: Watcher) -> None:
-    told, _checks = alarms(watcher, disk=CheckStatus.FAIL)
+def test_an_alert_is_signed(watcher: Watcher, alarms: Made) -> None:
+    told, _checks = alarms(disk=CheckStatus.FAIL)
     told.run()
     told.run()
     ((_method, headers, body),) = watcher.calls
@@ -127,9 +140,9 @@ def test_an_alert_is_signed(watcher: Watcher) -> None:
 
 @pytest.mark.parametrize("status", [500, 302])
 def test_an_alert_that_is_not_taken_waits_and_keeps_its_place(
-    watcher: Watcher, status: int
+    watcher: Watcher, alarms: Made, status: int
 ) -> None:
-    told, checks = alarms(watcher, disk=CheckStatus.FAIL)
+    told, checks = alarms(disk=CheckStatus.FAIL)
     watcher.status = status
     told.run()
     with pytest.raises(Unavailable, match=f"ROUTER_ALERT_URL answered {status}"):
@@ -143,9 +156,72 @@ def test_an_alert_that_is_not_taken_waits_and_keeps_its_place(
     assert watcher.told == [("check.failed", "disk"), ("check.failed", "broker")]
 
 
-def test_why_nobody_is_reached_is_said_without_the_address(watcher: Watcher) -> None:
+def test_what_recovers_while_the_api_is_away_is_told_and_what_did_not_change_is_not(
+    watcher: Watcher, alarms: Made
+) -> None:
+    told, _checks = alarms(disk=CheckStatus.FAIL, clock=CheckStatus.WARN)
+    told.run()
+    told.run()
+    watcher.calls.clear()
+    restarted, _checks = alarms(disk=CheckStatus.OK, clock=CheckStatus.WARN)
+    restarted.run()
+    restarted.run()
+    assert watcher.told == [("check.recovered", "disk")]
+    assert watcher.alerts[0]["check"]["previous_status"] == "fail"
+    for _ in range(2):
+        alarms(disk=CheckStatus.OK, clock=CheckStatus.WARN)[0].run()
+    assert len(watcher.told) == 1
+
+
+def test_what_was_not_sent_before_a_restart_is_told_after_it(
+    watcher: Watcher, alarms: Made
+) -> None:
+    told, _checks = alarms(disk=CheckStatus.FAIL)
+    watcher.status = 500
+    told.run()
+    with pytest.raises(Unavailable):
+        told.run()
+    watcher.status = 204
+    watcher.calls.clear()
+    restarted, _checks = alarms(disk=CheckStatus.FAIL)
+    restarted.run()
+    restarted.run()
+    assert watcher.told == [("check.failed", "disk")]
+
+
+def test_a_check_that_is_gone_has_recovered_unless_it_only_could_not_be_made(
+    watcher: Watcher, alarms: Made
+) -> None:
+    told, checks = alarms(database=CheckStatus.OK, queues=CheckStatus.FAIL)
+    told.run()
+    told.run()
+    checks.status = {"database": CheckStatus.FAIL}
+    for _ in range(3):
+        told.run()
+    assert watcher.told == [("check.failed", "queues"), ("check.failed", "database")]
+    checks.status = {"database": CheckStatus.OK}
+    for _ in range(3):
+        told.run()
+    assert watcher.told[2:] == [("check.recovered", "database"), ("check.recovered", "queues")]
+    assert watcher.alerts[3]["check"]["title"] == "Queues"
+
+
+def test_without_the_database_it_is_told_all_the_same(
+    watcher: Watcher, alarms: Made, database: Database
+) -> None:
+    with database.write() as session:
+        session.execute(text("DROP TABLE told_alerts"))
+    told, _checks = alarms(database=CheckStatus.FAIL)
+    told.run()
+    told.run()
+    assert watcher.told == [("check.failed", "database")]
+
+
+def test_why_nobody_is_reached_is_said_without_the_address(
+    watcher: Watcher, database: Database
+) -> None:
     url = watcher.url.replace("http://127.0.0.1", "http://name.invalid")
-    told = Alarms(url, SECRET, Checks({"disk": CheckStatus.FAIL}), lambda: NOON)
+    told = Alarms(url, SECRET, Checks({"disk": CheckStatus.FAIL}), lambda: NOON, database)
     told.run()
     with pytest.raises(Unavailable) as raised:
         told.run()

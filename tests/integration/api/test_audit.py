@@ -74,6 +74,31 @@ def test_a_look_at_a_study_is_on_record(api: Api) -> None:
     }.items() <= view.items()
 
 
+def test_a_look_at_routes_is_on_record_when_they_name_a_patient(api: Api) -> None:
+    api.post("/destinations", a_destination())
+    api.post("/routes", {"name": "ct", "modalities": ["CT"], "destinations": ["pacs"]})
+    api.get("/routes")
+    api.get("/routes/ct")
+    api.post("/routes", {"name": "one", "patient_ids": ["P001"], "destinations": ["pacs"]})
+    api.get("/routes")
+    api.get("/routes/one")
+    actions = [each["action"] for each in api.audited(5)]
+    assert actions.count("route.create") == 2
+    assert [each for each in actions if each in ("route.list", "route.view")] == [
+        "route.view",
+        "route.list",
+    ]
+
+
+def test_a_look_at_the_data_folder_is_on_record_when_it_shows_studies(api: Api) -> None:
+    api.add(a_study("1.2.3", state="sent"))
+    api.get("/data-folder")
+    (api.settings.data_dir / ".router-id").write_text("another\n")
+    assert api.get("/data-folder")["missing"] == 1
+    (found,) = api.audited(1)
+    assert (found["action"], found["outcome"]) == ("data-folder.view", "done")
+
+
 def test_of_a_search_the_patient_is_not_on_record(api: Api) -> None:
     search: dict[str, Any] = {
         "q": "silva",

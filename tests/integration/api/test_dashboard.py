@@ -105,6 +105,12 @@ def test_whoever_is_signed_in_learns_who_and_where_they_are(api: Api) -> None:
     site = api.get("/site")
     assert site["ae_title"] == api.settings.ae_title
     assert site["dicom_ports"] == list(api.settings.dicom_ports)
+    assert site["dicom_tls_ports"] == []
+
+
+def test_scanners_are_told_the_ports_that_lead_here_from_outside(start: Callable[..., Api]) -> None:
+    site = start(dicom_published_ports=(104, 4100), dicom_tls_ports=(2762,)).get("/site")
+    assert (site["dicom_ports"], site["dicom_tls_ports"]) == ([104, 4100], [2762])
 
 
 def test_the_overview_counts_what_arrived_what_waits_and_what_failed(api: Api) -> None:

@@ -30,6 +30,7 @@ from tests.integration.api.conftest import (
     a_destination,
     a_study,
 )
+from tests.integration.api.test_quarantine import set_aside
 from tests.support.waiting import wait_for
 from tests.unit.dimse.peers import Keeper
 
@@ -259,9 +260,14 @@ def test_a_pause_that_was_forgotten_shows(api: Api, peer: int) -> None:
     assert checks(api)["destination:pacs"]["detail"] == "It is paused; 1 delivery waits"
 
 
-def test_a_disabled_destination_is_not_asked(api: Api) -> None:
+def test_a_disabled_destination_is_not_asked_but_one_has_to_be_enabled(api: Api, peer: int) -> None:
     api.post("/destinations", a_destination(host="127.0.0.1", port=free_port(), enabled=False))
-    assert checks(api)["destination:pacs"]["status"] == "ok"
+    found = checks(api)
+    assert found["destination:pacs"]["status"] == "ok"
+    assert found["destinations"]["status"] == "warn"
+    assert "None is enabled" in found["destinations"]["detail"]
+    api.post("/destinations", a_destination(name="other", host="127.0.0.1", port=peer))
+    assert checks(api)["destinations"]["status"] == "ok"
 
 
 # -- spool, clock, versions, studies ---------------------------------------------------------
@@ -314,6 +320,31 @@ def test_studies_that_need_attention_show(api: Api) -> None:
     found = (check["status"], check["detail"])
     assert found == ("warn", "1 study needs a person to look at it")
     assert check["fix"].startswith("Look at each: its own page says why")
+
+
+def test_studies_that_go_nowhere_show_by_why(api: Api) -> None:
+    api.add(*(a_study(f"1.{n}", state="unrouted") for n in range(2)))
+    api.add(a_study("1.2.3", state="failed"), a_study("1.2.4", state="sent"))
+    found = checks(api)
+    told = {name: (found[name]["status"], found[name]["detail"]) for name in ("unrouted", "failed")}
+    assert told == {"unrouted": ("warn", "2 studies"), "failed": ("warn", "1 study")}
+    assert found["held"]["status"] == "ok"
+    api.add(a_study("1.2.5", state="held"))
+    assert checks(api)["held"]["status"] == "warn"
+
+
+@pytest.mark.usefixtures("in_sao_paulo")
+def test_images_in_quarantine_show_with_the_age_of_the_oldest(api: Api) -> None:
+    newer = {"state": "superseded", "reason": "superseded by b", "received_at": NOON}
+    api.add(set_aside("a", **newer), set_aside("b", on_disk=False))
+    check = checks(api)["quarantine"]
+    told = "No image was left behind; 1 image replaced by newer bytes"
+    assert (check["status"], check["detail"]) == ("ok", told)
+    api.add(*(set_aside(f"c{n}", received_at=NOON + timedelta(hours=n)) for n in range(2)))
+    check = checks(api)["quarantine"]
+    assert check["status"] == "warn"
+    assert check["detail"].startswith("2 images could not be organized")
+    assert "the oldest came 2026-01-22 09:00; 1 image replaced" in check["detail"]
 
 
 # -- what hangs or fails -----------------------------------------------------------------------

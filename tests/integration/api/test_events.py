@@ -124,6 +124,37 @@ def test_an_event_that_comes_twice_is_recorded_once(api: Api) -> None:
         assert [stream.next().data["data"]["study_uid"] for _ in range(2)] == ["1.1", "1.2"]
 
 
+def test_a_stream_ends_soon_after_its_token_was_revoked(api: Api) -> None:
+    made = api.post("/tokens", {"name": "ris", "role": "viewer"})
+    bearer = {"Authorization": f"Bearer {made['token']}"}
+    with following(api, **bearer) as stream:
+        api.now[0] += timedelta(minutes=1)
+        api.publish(complete("1.1"))
+        assert stream.next().data["data"]["study_uid"] == "1.1"
+        api.delete(f"/tokens/{made['id']}")
+        api.now[0] += timedelta(minutes=1)
+        api.publish(complete("1.2"))
+        with pytest.raises(EOFError):
+            stream.next()
+
+
+def test_a_stream_ends_when_its_session_does(api: Api) -> None:
+    api.post("/users", {"name": "maria", "role": "viewer", "password": "a long enough password"})
+    cookie = (
+        api.client.post(
+            "/api/v1/session", json={"name": "maria", "password": "a long enough password"}
+        )
+        .headers["set-cookie"]
+        .partition(";")[0]
+    )
+    with following(api, Authorization="", Cookie=cookie) as stream:
+        api.put("/users/maria", {"role": "viewer", "disabled": True})
+        api.now[0] += timedelta(minutes=1)
+        api.publish(complete("1.1"))
+        with pytest.raises(EOFError):
+            stream.next()
+
+
 def test_a_stream_ends_when_the_server_stops(start: Callable[..., Api]) -> None:
     api = start()
     with following(api) as stream:

@@ -44,6 +44,27 @@ def test_errors_are_problem_documents(api: Api) -> None:
         assert body["request_id"] == answer.headers["x-request-id"]
 
 
+def test_what_was_made_tells_where_it_is(api: Api) -> None:
+    target = {"destinations": ["pacs"]}
+    user = {"role": "viewer", "password": "a long enough password"}
+    places = []
+    for kind, given in [
+        ("destinations", a_destination()),
+        ("senders", {"name": "ct1", "ae_title": "CT1"}),
+        ("routes", {"name": "all", **target}),
+        ("users", {"name": "maria", **user}),
+        ("tokens", {"name": "ris", "role": "viewer"}),
+    ]:
+        answer = api.client.post(f"/api/v1/{kind}", json=given)
+        made = answer.json()
+        places.append(answer.headers["location"])
+        assert places[-1] == f"/api/v1/{kind}/{made.get('id') or made['name']}"
+    refused = api.client.post("/api/v1/destinations", json=a_destination())
+    assert (refused.status_code, "location" in refused.headers) == (409, False)
+    for place in reversed(places):
+        assert api.client.delete(place).status_code == 204, place
+
+
 def test_a_405_tells_all_methods_there_are_at_the_path(api: Api) -> None:
     for path, methods in [
         ("/studies", "GET"),

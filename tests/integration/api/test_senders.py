@@ -23,6 +23,24 @@ def test_a_sender_is_registered_shown_changed_and_deleted(api: Api) -> None:
     api.get("/senders/ct1", status=404)
 
 
+def test_when_a_sender_was_heard_of_last_is_told_and_refusals_do_not_count(api: Api) -> None:
+    hours = [NOON - timedelta(hours=n) for n in range(4)]
+    opened = [
+        _association("a1", "CT1", hours[0], opened_at=hours[0], outcome="rejected"),
+        _association("a2", "CT1", hours[1], opened_at=hours[1], outcome=None),
+        _association("a3", "CT1", hours[2], opened_at=hours[2], outcome="released"),
+        _association("a4", "CT2", hours[3], opened_at=hours[3], outcome="aborted"),
+    ]
+    assert api.post("/senders", CT1)["last_heard_at"] is None
+    api.add(*opened)
+    assert api.post("/senders", CT1 | {"name": "ct2", "ae_title": "CT2"})["last_heard_at"]
+    heard = [datetime.fromisoformat(e["last_heard_at"]) for e in api.get("/senders")["items"]]
+    assert heard == [hours[1], hours[3]]
+    shown = api.get("/senders/ct1")
+    assert datetime.fromisoformat(shown["last_heard_at"]) == hours[1]
+    assert api.put("/senders/ct1", shown) == shown
+
+
 def test_a_value_that_is_not_allowed_is_named(api: Api) -> None:
     for field, value in (
         ("addresses", ["10.0.0.300"]),

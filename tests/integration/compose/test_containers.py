@@ -102,8 +102,14 @@ def test_each_container_is_in_the_group_of_its_secrets(reader: str) -> None:
 
 def test_ports_are_published_as_in_earlier_versions() -> None:
     assert "${HTR_IP:-0.0.0.0}:104:11104" in COMPOSE
-    assert '"4100:4100"' in COMPOSE
+    assert "${HTR_IP:-0.0.0.0}:4100:4100" in COMPOSE
     assert "TZ: ${TZ:-America/Sao_Paulo}" in COMPOSE
+
+
+def test_scanners_are_told_the_ports_that_are_published() -> None:
+    (told,) = re.findall(r"ROUTER_DICOM_PUBLISHED_PORTS: ([\d,]+)", COMPOSE)
+    published = re.findall(r'^ +- "[^"]*:(\d+):\d+"', blocks()["receiver"], re.MULTILINE)
+    assert told.split(",") == published
 
 
 def blocks() -> dict[str, str]:
@@ -150,7 +156,7 @@ def test_nothing_is_published_but_dicom_the_api_and_on_loopback_the_console() ->
         for name, block in blocks().items()
     }
     assert {name: ports for name, ports in published.items() if ports} == {
-        "receiver": ["${HTR_IP:-0.0.0.0}:104:11104", "4100:4100"],
+        "receiver": ["${HTR_IP:-0.0.0.0}:104:11104", "${HTR_IP:-0.0.0.0}:4100:4100"],
         "api": ["8501:8501"],
         "rabbitmq": ["127.0.0.1:15672:15672"],
     }

@@ -58,6 +58,30 @@ def test_every_reference_leads_somewhere_and_no_name_is_python_s() -> None:
     assert all(re.fullmatch(r"[A-Z][A-Za-z]+", name) for name in DOCUMENT["components"]["schemas"])
 
 
+def test_what_an_error_tells_beside_its_detail_has_a_shape() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    forward = DOCUMENT["paths"]["/api/v1/studies/{study_uid}/forward"]["post"]["responses"]["409"]
+    assert list(forward["content"]) == ["application/problem+json"]
+    (shape,) = references(forward["content"])
+    assert schemas[shape.rpartition("/")[2]]["properties"]["have"]["items"]["$ref"].endswith(
+        "Holder"
+    )
+    not_ready = DOCUMENT["components"]["responses"]["NotReady"]["content"]
+    (shape,) = references(not_ready)
+    assert "reasons" in schemas[shape.rpartition("/")[2]]["required"]
+    assert not_ready["application/problem+json"]["example"]["reasons"]
+
+
+def test_words_of_which_there_are_a_fixed_set_are_listed() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for name in ("Reason", "Attention"):
+        assert len(schemas[name]["properties"]["kind"]["enum"]) >= 4
+    ids = re.compile(schemas["Check"]["properties"]["id"]["pattern"])
+    for told in ("database", "destination:pacs", "dicom-port:11112", "quarantine"):
+        assert ids.fullmatch(told)
+    assert not ids.fullmatch("another")
+
+
 def test_every_event_has_its_own_data() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     for reference in references(schemas["CloudEvent"]):

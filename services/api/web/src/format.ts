@@ -76,6 +76,17 @@ export class Format {
     return formatter(this.locale, { dateStyle: "medium", timeZone: "UTC" }).format(at);
   }
 
+  /** When a day such as 2030-01-31 ends at the site. */
+  endOfDay(day: string): string {
+    const wanted = Date.parse(`${day}T23:59:59Z`);
+    let at = wanted;
+    // Once more, since the clock may have been changed between the first guess and the time meant.
+    for (let guess = 0; guess < 2; guess += 1) {
+      at = wanted - (this.asUtc(new Date(at)).getTime() - at);
+    }
+    return new Date(at).toISOString();
+  }
+
   number(value: number): string {
     return new Intl.NumberFormat(this.locale, { maximumFractionDigits: 1 }).format(value);
   }

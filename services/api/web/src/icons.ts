@@ -10,6 +10,7 @@ import chevronRight from "bootstrap-icons/icons/chevron-right.svg?url";
 import circle from "bootstrap-icons/icons/circle-fill.svg?url";
 import halfCircle from "bootstrap-icons/icons/circle-half.svg?url";
 import clipboardPulse from "bootstrap-icons/icons/clipboard2-pulse.svg?url";
+import code from "bootstrap-icons/icons/code-slash.svg?url";
 import copy from "bootstrap-icons/icons/copy.svg?url";
 import dash from "bootstrap-icons/icons/dash-lg.svg?url";
 import warning from "bootstrap-icons/icons/exclamation-triangle-fill.svg?url";
@@ -34,6 +35,7 @@ import xCircle from "bootstrap-icons/icons/x-circle-fill.svg?url";
 import x from "bootstrap-icons/icons/x-lg.svg?url";
 
 const OURS = {
+  api: code,
   audit: journal,
   diagnostics: clipboardPulse,
   disk,

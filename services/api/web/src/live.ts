@@ -1,6 +1,5 @@
 /** Follows the router's events and has what they concern asked for anew. */
 import type { QueryClient } from "@tanstack/preact-query";
-import { connection } from "./connection";
 
 const EVENTS = [
   "instance-stored",
@@ -18,10 +17,10 @@ type EventName = (typeof EVENTS)[number];
 /** What an event may have changed, by the first part of the queries' keys. */
 const CONCERNS: Record<EventName, readonly string[]> = {
   "instance-stored": ["studies", "study"],
-  "association-released": ["studies", "study", "associations"],
+  "association-released": ["studies", "study", "associations", "senders"],
   "study-complete": ["studies", "study", "deliveries", "destinations"],
   "study-forwarded": ["studies", "study", "deliveries", "destinations"],
-  "delivery-failed": ["studies", "study", "deliveries", "destinations", "queues"],
+  "delivery-failed": ["studies", "study", "deliveries", "destinations", "queues", "diagnostics"],
   "destination-down": ["destinations", "diagnostics", "study", "deliveries"],
   "destination-up": ["destinations", "diagnostics", "study", "deliveries"],
   "study-deleted": ["studies", "study"],
@@ -36,6 +35,7 @@ export function follow(queries: QueryClient): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let source: EventSource | undefined;
+  let missed = false;
 
   function tell(): void {
     timer = undefined;
@@ -46,9 +46,11 @@ export function follow(queries: QueryClient): () => void {
   function open(): void {
     source = new EventSource("/api/v1/events/stream");
     source.onopen = () => {
-      if (connection.away.value) void queries.invalidateQueries();
+      if (missed) void queries.invalidateQueries();
+      missed = false;
     };
     source.onerror = () => {
+      missed = true;
       // A browser tries again by itself, but not after an answer that is no stream.
       if (source?.readyState === EventSource.CLOSED) again = setTimeout(open, AGAIN_AFTER_MS);
       void queries.invalidateQueries({ queryKey: ["session"] });

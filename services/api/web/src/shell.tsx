@@ -99,6 +99,12 @@ function Places(props: { path: string }) {
           </li>
         );
       })}
+      <li>
+        {/* A page of its own, not one of these. */}
+        <a href="/api/docs" target="_blank" rel="noreferrer">
+          <wa-icon name="api" /> {t.app.apiDocs}
+        </a>
+      </li>
     </ul>
   );
 }

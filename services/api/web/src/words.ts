@@ -5,6 +5,7 @@ import type {
   Destination,
   LogEntry,
   Reason,
+  Schemas,
   Sender,
   Study,
   TimelineEntry,
@@ -160,6 +161,13 @@ function when(delivery: Delivery, format: Format): string {
   return delivery.finished_at ? format.time(delivery.finished_at) : "";
 }
 
+/** Why a message could not be handled; its own text is the router's, for whoever helps. */
+export function letterText(letter: Schemas["DeadLetter"], t: Messages): string {
+  if (letter.delivery_id) return t.queues.errors.delivery;
+  const kind = /^(\w+): /.exec(letter.reason)?.[1];
+  return t.queues.errors[kind as keyof Messages["queues"]["errors"]] ?? t.queues.errors.other;
+}
+
 /** A timeline's entry in words; what it says in addition, as the router recorded it. */
 export function entryText(entry: TimelineEntry, t: Messages): string {
   const words = t.timeline;
@@ -210,6 +218,12 @@ export function plainText(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** What was changed, from its old value to its new one. */
+export function changeText(value: unknown): string {
+  if (!Array.isArray(value) || value.length !== 2) return plainText(value);
+  return value.map((each) => plainText(each) || "—").join(" → ");
+}
+
 /** Who has a study that is not on this disk any more. */
 export function holders(study: Study): string[] {
   return owedTo(study)
@@ -217,7 +231,7 @@ export function holders(study: Study): string[] {
     .map((each) => each.destination);
 }
 
-/** What a form calls a field of the API; its own name where no form has it. */
+/** What the pages call a field of the API; its own name, as words, where none has it. */
 export function fieldName(field: string, t: Messages): string {
   const names: Record<string, string> = {
     name: t.peer.name,
@@ -231,19 +245,59 @@ export function fieldName(field: string, t: Messages): string {
     destinations: t.pages.destinations,
     order: t.routes.order,
     ...t.routes.conditions,
+    modality: t.studies.modality,
+    state: t.studies.state,
+    study_uid: t.study.uid,
+    peer_address: t.scanners.address,
+    address: t.scanners.address,
+    request_id: t.audit.request,
+    images: t.studies.images,
+    service: t.logs.service,
+    queue: t.queues.queue,
+    role: t.users.role,
+    enabled: t.destinations.enabled,
+    paused: t.destinations.pause,
     password: t.signIn.password,
     current: t.password.current,
     new: t.password.wanted,
     expires_at: t.users.expires,
     reason: t.app.reason,
   };
-  return names[field.split(".")[0] ?? ""] ?? field;
+  return names[field.split(".")[0] ?? ""] ?? field.replaceAll("_", " ");
 }
+
+/** What has to be entered at a scanner. */
+export function setUpText(site: Schemas["Site"], t: Messages): string {
+  const s = t.scanners;
+  const told = s.setUp(site.ae_title, site.dicom_ports.join(", "));
+  const tls = site.dicom_tls_ports.join(", ");
+  return tls ? `${told} ${s.setUpTls(tls)}` : told;
+}
+
+/** The same of a log line, where those who called are scanners. */
+export function logFieldName(field: string, t: Messages): string {
+  const { calling_ae_titles, called_ae_titles } = t.routes.conditions;
+  if (field === "calling_ae_title") return calling_ae_titles;
+  return field === "called_ae_title" ? called_ae_titles : fieldName(field, t);
+}
+
+const LONGEST_NAME = 40;
 
 /** A name for a caller that may be used in an address: CT_ROOM 1 becomes ct-room-1. */
 export function nameOf(aeTitle: string): string {
   const name = aeTitle.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-  return name.replace(/^-+|-+$/g, "").slice(0, 40);
+  return name.replace(/^-+|-+$/g, "").slice(0, LONGEST_NAME);
+}
+
+/** The same for a caller whose name others have already: ct-room-1-2. */
+export function freeName(aeTitle: string, taken: string[]): string {
+  const name = nameOf(aeTitle) || "scanner";
+  let found = name;
+  for (let number = 2; taken.includes(found); number += 1) {
+    const end = `-${number}`;
+    found = name.slice(0, LONGEST_NAME - end.length) + end;
+  }
+  return found;
 }
 
 /** What to be registered as a known scanner helps against; null is an earlier version's refusal. */

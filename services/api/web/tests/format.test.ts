@@ -43,3 +43,11 @@ test("sizes have the language's decimal mark", () => {
   expect(saoPaulo.bytes(2373480)).toBe("2,3\u00a0MiB");
   expect(saoPaulo.bytes(12)).toBe("12\u00a0B");
 });
+
+test("a day ends by the site's clock, also on the day on which it is changed", () => {
+  expect(saoPaulo.endOfDay("2030-01-31")).toBe("2030-02-01T02:59:59.000Z");
+  expect(new Format("en", "Pacific/Auckland").endOfDay("2030-01-31")).toBe(
+    "2030-01-31T10:59:59.000Z",
+  );
+  expect(new Format("en", "Europe/Lisbon").endOfDay("2026-03-29")).toBe("2026-03-29T22:59:59.000Z");
+});

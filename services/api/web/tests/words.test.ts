@@ -4,6 +4,7 @@ import type {
   Delivery,
   Destination,
   LogEntry,
+  Schemas,
   Sender,
   Study,
   TimelineEntry,
@@ -13,9 +14,12 @@ import { en } from "../src/i18n/en";
 import { ptBR } from "../src/i18n/pt-BR";
 import {
   callersToLookAt,
+  changeText,
   entryText,
   fieldName,
+  freeName,
   holders,
+  letterText,
   lineText,
   mayBeAdmitted,
   nameOf,
@@ -68,7 +72,8 @@ describe("the first sentence of a study", () => {
   });
 
   test("says that a destination is down, who else waits, and that there is nothing to do", () => {
-    const down = { since: AT, reason: { kind: "unreachable", text: "" }, next_probe_at: AT };
+    const reason = { kind: "unreachable", text: "" } as const;
+    const down = { since: AT, reason, next_probe_at: AT };
     const waits = study({
       state: "forwarding",
       deliveries: [delivery({ state: "retrying", sent: 12, finished_at: null })],
@@ -82,7 +87,7 @@ describe("the first sentence of a study", () => {
   });
 
   test("says why sending has failed, with the DICOM status", () => {
-    const reason = { kind: "refused", dicom_status: 0xa900, text: "" };
+    const reason = { kind: "refused", dicom_status: 0xa900, text: "" } as const;
     const failed = study({
       state: "failed",
       deliveries: [delivery({ state: "failed", sent: 3, reason })],
@@ -175,7 +180,7 @@ describe("a line of the log", () => {
 test("a field that is not allowed is called as in its form", () => {
   expect(fieldName("port", ptBR)).toBe("Porta");
   expect(fieldName("addresses.0", en)).toBe(en.scanners.addresses);
-  expect(fieldName("cursor", en)).toBe("cursor");
+  expect(fieldName("replaced_by", en)).toBe("replaced by");
 });
 
 describe("refused callers", () => {
@@ -212,4 +217,24 @@ describe("refused callers", () => {
     expect(nameOf("CT_ROOM 1")).toBe("ct-room-1");
     expect(nameOf("__A__")).toBe("a");
   });
+
+  test("get another name where others have theirs", () => {
+    expect(freeName("CT 1", ["mr-1"])).toBe("ct-1");
+    expect(freeName("CT 1", ["ct-1", "ct-1-2"])).toBe("ct-1-3");
+    expect(freeName("___", [])).toBe("scanner");
+  });
+});
+
+test("a change is told from its old value to its new one", () => {
+  expect(changeText(["10.0.0.5", "10.0.0.6"])).toBe("10.0.0.5 → 10.0.0.6");
+  expect(changeText([null, true])).toBe("— → true");
+  expect(changeText("changed")).toBe("changed");
+});
+
+test("a dead letter is told in words, whatever its error is called", () => {
+  const letter = (reason: string, delivery_id: string | null = null) =>
+    letterText({ reason, delivery_id } as Schemas["DeadLetter"], en);
+  expect(letter("Unprocessable: it is no object")).toBe(en.queues.errors.Unprocessable);
+  expect(letter("KeyError: 'x'")).toBe(en.queues.errors.other);
+  expect(letter("PACS refused an image", "d")).toBe(en.queues.errors.delivery);
 });

@@ -1,6 +1,6 @@
 /** The REST API, typed by its OpenAPI document: problems are thrown, what is unchanged costs nothing. */
 import createClient from "openapi-fetch";
-import { connection } from "../connection";
+import { connection, isAway } from "../connection";
 import { locale } from "../i18n";
 import type { components, paths } from "./schema";
 
@@ -29,7 +29,6 @@ export class Problem extends Error {
   }
 }
 
-const AWAY = new Set([502, 503, 504]);
 const MOST_KEPT = 200;
 const kept = new Map<string, { etag: string; body: string }>();
 
@@ -55,8 +54,8 @@ async function conditional(request: Request): Promise<Response> {
 async function heard(request: Request): Promise<Response> {
   try {
     const answer = await fetch(request);
-    if (AWAY.has(answer.status)) connection.lost();
-    else connection.heard();
+    if (isAway(answer)) throw new Error(answer.statusText);
+    connection.heard();
     return answer;
   } catch (error) {
     connection.lost();

@@ -9,6 +9,7 @@ export type StudyFilters = NonNullable<paths["/api/v1/studies"]["get"]["paramete
 /** Besides what the events bring: an event may be missed while the connection is down. */
 const POLL_MS = 10_000;
 const PAGE = 200;
+const CALLS = 20;
 
 interface Page<Item> {
   items: Item[];
@@ -112,6 +113,17 @@ export function useRefused() {
     result(
       client.GET("/api/v1/associations", {
         params: { query: { outcome: ["rejected"], limit: 200 } },
+      }),
+    ),
+  );
+}
+
+/** Who called, newest first; of one AE title if it is given. */
+export function useCalls(calling_ae_title: string) {
+  return usePages(["associations", "calls", calling_ae_title], ({ cursor }) =>
+    result(
+      client.GET("/api/v1/associations", {
+        params: { query: { calling_ae_title, limit: CALLS, cursor } },
       }),
     ),
   );

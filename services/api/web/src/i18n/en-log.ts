@@ -83,6 +83,9 @@ export const enLog: LogWords = {
   "logs.dropped": (of) => `Lines of the log that found no room: ${of("count")}`,
   "library.warned": (of) => `${of("logger")}: ${of("text")}`,
   "alert.sent": (of) => `An alarm went out: ${of("check")} is ${of("status")}`,
+  "request.done": (of) => `${of("who")}: ${of("method")} ${of("path")}`,
+  "request.refused": (of) =>
+    `${of("who") || "Somebody who is not signed in"}: ${of("method")} ${of("path") || "nowhere"} was answered with ${of("status")}`,
   "request.failed": (of) => `${of("method")} ${of("path")} failed by an error of ours`,
   "access.locked": (of) =>
     `${of("address")} may not sign in for a while: ${of("failures")} failed attempts`,

@@ -183,6 +183,7 @@ export const en = {
     series: "Series",
     seriesNumber: "No.",
     timeline: "What happened",
+    logs: "What the logs say of it",
     evidence: "Why it counts as complete",
     evidenceRule: {
       settled: (n: number, quiet: string) =>
@@ -260,7 +261,6 @@ export const en = {
     show: "Show",
     refused: (n: number) => (n === 1 ? "1 caller was refused" : `${n} callers were refused`),
     refusedFix: "If it is one of your scanners, admit it: one click.",
-    failedFix: "Each study's page says why. Mend that, then send them again.",
     imagesPerMinute: "Images in the last minute",
     studiesToday: "Studies today",
     waiting: "Deliveries waiting",
@@ -268,7 +268,6 @@ export const en = {
     attention: "Studies that need attention",
     attentionOf: (n: number) => (n === 1 ? "1 needs attention" : `${n} need attention`),
     failedOf: (n: number) => `${n} failed`,
-    failedStudies: (n: number) => (n === 1 ? "1 study failed" : `${n} studies failed`),
     disk: "Free on the disk",
     hours: (span: string) => `full in ${span} at this rate`,
     notFilling: "not filling up",
@@ -318,6 +317,7 @@ export const en = {
   scanners: {
     setUp: (title: string, ports: string) =>
       `At the scanner, enter this router with AE title ${title}, this host's address and port ${ports}.`,
+    setUpTls: (ports: string) => `For DICOM over TLS, port ${ports}.`,
     none: "No scanner is registered: whoever calls is accepted. With the first one, only known callers are; those of the last 30 days are registered with it.",
     onlyKnown: "Unless the router is set up otherwise, only these are accepted.",
     add: "Add a scanner",
@@ -325,6 +325,11 @@ export const en = {
     refused: "Refused callers",
     address: "Address",
     last: "Last",
+    calls: "Recent calls",
+    noCalls: "Nobody has called yet.",
+    lastHeard: (at: string) => `Last heard ${at}`,
+    neverHeard: "Not heard yet",
+    imagesRefused: "Images refused",
     admit: "Admit",
     admitted: (who: string, from: string) => `${who} may send from ${from}.`,
     addresses: "May call from",
@@ -352,6 +357,13 @@ export const en = {
     attempts: "Attempts",
     study: "Study",
     studyOf: (uid: string) => `Study …${uid.slice(-6)}`,
+    errors: {
+      delivery: "The delivery failed for good",
+      Unprocessable: "It can't be processed as it is",
+      TryAgain: "It failed at every attempt",
+      other: "An error of the router's own",
+    },
+    waitsSince: (at: string) => `The oldest has waited since ${at}`,
     noUse: "Of no use any more: a replay drops it.",
     replay: "Replay",
     replayAll: "Replay all",
@@ -512,7 +524,7 @@ export const en = {
     removeTokenExplain: "Whatever uses it is refused from now on.",
     made: "Copy it now: it is shown this once.",
     expires: "Good until",
-    expiresHint: "Empty: for ever.",
+    expiresHint: "To the end of that day, by the site's clock; empty: for ever.",
     lastUsed: "Used last",
   },
   audit: {
@@ -549,8 +561,11 @@ export const en = {
       "route.create": "added a route",
       "route.change": "changed a route",
       "route.delete": "removed a route",
+      "route.list": "looked at the routes",
+      "route.view": "looked at a route",
       "route.test": "tried the routes",
       "peer.echo": "echoed somebody",
+      "data-folder.view": "looked at the data folder's studies",
       "data-folder.adopt": "went on with another data folder",
       "session.open": "signed in",
       "session.close": "signed out",
@@ -575,6 +590,8 @@ export const en = {
     from: "From",
     to: "Until",
     export: "Export (CSV)",
+    details: "Details",
+    request: "Request",
   },
   sendMany: {
     explain:
@@ -583,6 +600,8 @@ export const en = {
     notOnDisk: (n: string) => `${n} more are no longer on this disk.`,
     send: (studies: string) => `Send ${studies}`,
     asked: (n: number, of: number) => `${n} of ${of} asked for`,
+    endedEarly: (asked: string) => `It ended early: ${asked}. The others were not asked for.`,
+    stop: "Ask for no more",
     finished: (studies: string) =>
       `${studies} asked for; each one's history tells what came of it.`,
   },

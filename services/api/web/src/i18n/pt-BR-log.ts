@@ -87,6 +87,9 @@ export const ptBRLog: LogWords = {
   "logs.dropped": (of) => `Linhas de registro que não couberam: ${of("count")}`,
   "library.warned": (of) => `${of("logger")}: ${of("text")}`,
   "alert.sent": (of) => `Um alarme foi enviado: ${of("check")} está em ${of("status")}`,
+  "request.done": (of) => `${of("who")}: ${of("method")} ${of("path")}`,
+  "request.refused": (of) =>
+    `${of("who") || "Alguém sem sessão"}: ${of("method")} ${of("path") || "lugar nenhum"} teve a resposta ${of("status")}`,
   "request.failed": (of) => `${of("method")} ${of("path")} falhou por erro nosso`,
   "access.locked": (of) =>
     `${of("address")} não pode entrar por algum tempo: ${of("failures")} tentativas falharam`,

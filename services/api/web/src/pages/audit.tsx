@@ -3,10 +3,11 @@ import { Link, useSearchParams } from "wouter-preact";
 import { client, result, type Schemas } from "../api/client";
 import { usePages } from "../api/queries";
 import { useText } from "../i18n";
+import { withValue } from "../search";
 import { useFormat, useMay } from "../session";
 import { Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
-import { Text } from "../ui/fields";
-import type { Tone } from "../words";
+import { Choice, Text } from "../ui/fields";
+import { changeText, fieldName, plainText, type Tone } from "../words";
 
 const TONES: Record<Schemas["AuditEntry"]["outcome"], Tone> = {
   done: "success",
@@ -34,6 +35,7 @@ function Trail() {
   const given = (name: string) => search.get(name) ?? "";
   const wanted = {
     who: given("who"),
+    action: (given("action") || undefined) as Schemas["Action"] | undefined,
     study: given("study"),
     from: given("from") || null,
     to: given("to") || null,
@@ -42,19 +44,18 @@ function Trail() {
     result(client.GET("/api/v1/audit", { params: { query: { ...wanted, ...page } } })),
   );
   const put = (name: string) => (value: string) =>
-    setSearch(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+    setSearch((before) => withValue(before, name, value), { replace: true });
   return (
     <>
       <search class="filters">
         <Text label={a.who} value={wanted.who} onChange={put("who")} />
+        <Choice
+          label={a.what}
+          placeholder={t.app.all}
+          value={given("action")}
+          options={Object.entries(a.actions).sort((one, other) => one[1].localeCompare(other[1]))}
+          onChange={put("action")}
+        />
         <Text label={t.study.uid} value={wanted.study} onChange={put("study")} />
         <Text type="date" label={a.from} value={given("from")} onChange={put("from")} />
         <Text type="date" label={a.to} value={given("to")} onChange={put("to")} />
@@ -80,7 +81,9 @@ function Trail() {
                   <td class="nowrap">{format.second(each.at)}</td>
                   <td>
                     {each.who || "—"}
-                    <small class="quiet">{each.address}</small>
+                    <small class="quiet">
+                      {[each.role && t.roles[each.role], each.address].filter(Boolean).join(" · ")}
+                    </small>
                   </td>
                   <td>
                     {each.detail.dry_run
@@ -96,6 +99,7 @@ function Trail() {
                     ) : (
                       each.about
                     )}
+                    <Detail of={each} />
                   </td>
                   <td>
                     <Badge tone={TONES[each.outcome]}>{a.outcomes[each.outcome]}</Badge>
@@ -108,5 +112,31 @@ function Trail() {
         <More of={found} />
       </Loaded>
     </>
+  );
+}
+
+/** What else is on record, folded away; by its request an entry is found in the logs. */
+function Detail(props: { of: Schemas["AuditEntry"] }) {
+  const t = useText();
+  const { action, detail, request_id } = props.of;
+  const isChange = action.endsWith(".change");
+  return (
+    <details>
+      <summary>{t.audit.details}</summary>
+      <dl>
+        {Object.entries(detail).map(([name, value]) => (
+          <div key={name}>
+            <dt>{fieldName(name, t)}</dt>
+            <dd>{isChange ? changeText(value) : plainText(value)}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>{t.audit.request}</dt>
+          <dd>
+            <Link href={`/logs?${new URLSearchParams({ q: request_id })}`}>{request_id}</Link>
+          </dd>
+        </div>
+      </dl>
+    </details>
   );
 }

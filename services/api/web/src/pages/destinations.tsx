@@ -8,7 +8,7 @@ import { Action, Badge, Heading, Loaded } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Check, Text } from "../ui/fields";
 import { reasonText } from "../words";
-import { Echo } from "./echo";
+import { DestinationEcho } from "./echo";
 
 export function Destinations() {
   const t = useText();
@@ -18,7 +18,7 @@ export function Destinations() {
   const shown = found.data?.items ?? [];
   return (
     <>
-      <Heading title={t.pages.destinations}>
+      <Heading title={t.pages.destinations} help="/help#destination">
         <Action needs="admin" icon="plus" tone="brand" onClick={() => edit("new")}>
           {t.app.add}
         </Action>
@@ -56,7 +56,6 @@ function DestinationCard(props: {
   const d = t.destinations;
   const format = useFormat();
   const { destination } = props;
-  const path = { params: { path: { name: destination.name } } };
   return (
     <wa-card>
       <div class="form">
@@ -79,7 +78,7 @@ function DestinationCard(props: {
           </p>
         )}
         {destination.managed_by && <p class="quiet">{d.managed(destination.managed_by)}</p>}
-        <Echo ask={() => result(client.POST("/api/v1/destinations/{name}/echo", path))} />
+        <DestinationEcho name={destination.name} />
         <div class="actions">
           <Action needs="admin" disabled={Boolean(destination.managed_by)} onClick={props.onEdit}>
             {t.app.edit}

@@ -2,8 +2,8 @@
 import type { ComponentChildren } from "preact";
 import type { Check } from "../api/client";
 import { useDiagnostics } from "../api/queries";
-import { useLocale, useText } from "../i18n";
-import { Badge, Heading, Loaded } from "../ui/basics";
+import { useText } from "../i18n";
+import { Badge, GuideLink, Heading, Loaded } from "../ui/basics";
 import type { Tone } from "../words";
 import { AdHocEcho } from "./echo";
 
@@ -18,6 +18,10 @@ const CHECK_PLACES: Record<string, string> = {
   destinations: "/destinations",
   destination: "/destinations",
   disk: "/disk",
+  failed: "/studies?state=failed",
+  held: "/studies?state=held",
+  quarantine: "/quarantine",
+  unrouted: "/studies?state=unrouted",
   queues: "/queues",
   routes: "/routes",
   sender: "/scanners",
@@ -47,18 +51,6 @@ export function CheckText(props: { check: Check; children?: ComponentChildren })
         <GuideLink to={check.help} about={check.title} />
       </div>
     </div>
-  );
-}
-
-/** A section of the troubleshooting guide, which the router itself shows, in the page's language. */
-export function GuideLink(props: { to: string; about: string }) {
-  const t = useText();
-  const language = useLocale();
-  return (
-    <a href={props.to.replace("#", `/${language}#`)} target="_blank" rel="noreferrer">
-      {t.diagnostics.guide}
-      <span class="wa-visually-hidden"> {props.about}</span>
-    </a>
   );
 }
 

@@ -14,7 +14,7 @@ export function Disk() {
   if (!disk) {
     return (
       <>
-        <Heading title={t.pages.disk} />
+        <Heading title={t.pages.disk} help="/help#disk" />
         <Loaded of={found}>{null}</Loaded>
         <DataFolder />
       </>
@@ -32,7 +32,7 @@ export function Disk() {
   parts.sort((a, b) => b[1] - a[1]);
   return (
     <>
-      <Heading title={t.pages.disk} />
+      <Heading title={t.pages.disk} help="/help#disk" />
       {disk.refusing && (
         <Notice tone="danger" large>
           {d.refusing(format.bytes(disk.minimum_free_bytes))}

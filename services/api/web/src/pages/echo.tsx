@@ -1,7 +1,7 @@
 /** C-ECHO: is somebody there, how quickly, and if not, how far did it get. */
 import { useMutation } from "@tanstack/preact-query";
 import { useState } from "preact/hooks";
-import { client, type EchoResult, result } from "../api/client";
+import { client, type EchoResult, result, type Sender } from "../api/client";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Failure, Notice } from "../ui/basics";
@@ -39,6 +39,23 @@ export function Echo(props: { ask: () => Promise<EchoResult>; disabled?: boolean
       {asking.data && <EchoAnswer answer={asking.data} />}
       {asking.error && <Failure error={asking.error} />}
     </div>
+  );
+}
+
+export function DestinationEcho(props: { name: string }) {
+  const path = { params: { path: { name: props.name } } };
+  return <Echo ask={() => result(client.POST("/api/v1/destinations/{name}/echo", path))} />;
+}
+
+/** Only a scanner whose host and port are known can be asked. */
+export function SenderEcho(props: { sender: Sender }) {
+  const { name, host, port } = props.sender;
+  const path = { params: { path: { name } } };
+  return (
+    <Echo
+      disabled={!host || !port}
+      ask={() => result(client.POST("/api/v1/senders/{name}/echo", path))}
+    />
   );
 }
 

@@ -5,10 +5,11 @@ import { Link, useSearchParams } from "wouter-preact";
 import { client, type LogEntry, result } from "../api/client";
 import { usePages } from "../api/queries";
 import { useText } from "../i18n";
+import { withValue } from "../search";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded, More } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import { lineText, plainText, type Tone } from "../words";
+import { lineText, logFieldName, plainText, type Tone } from "../words";
 
 type Level = LogEntry["level"];
 const LEVELS: Level[] = ["info", "warning", "error", "critical"];
@@ -35,15 +36,7 @@ export function Logs() {
   useNewLines(search);
 
   function put(name: string, value: string): void {
-    setSearch(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+    setSearch((before) => withValue(before, name, value), { replace: true });
   }
   return (
     <>
@@ -117,7 +110,7 @@ function Line(props: { entry: LogEntry }) {
           <dl>
             {Object.entries(entry.fields).map(([name, value]) => (
               <div key={name}>
-                <dt>{name}</dt>
+                <dt>{logFieldName(name, t)}</dt>
                 <dd>{plainText(value)}</dd>
               </div>
             ))}

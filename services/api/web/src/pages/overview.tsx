@@ -12,7 +12,7 @@ import {
 } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Badge, Heading, Loaded, Notice } from "../ui/basics";
+import { Badge, GuideLink, Heading, Loaded, Notice } from "../ui/basics";
 import { callersToLookAt } from "../words";
 import { StateBadge } from "./destinations";
 import { CheckText, placeOf } from "./diagnostics";
@@ -33,13 +33,12 @@ function Verdict() {
   const t = useText();
   const o = t.overview;
   const checks = useDiagnostics();
-  const failed = useOverview().data?.studies.failed ?? 0;
   const refused = useRefused().data?.items ?? [];
   const callers = callersToLookAt(refused, useSenders().data?.items ?? [], new Date()).length;
   const found = checks.data ?? [];
   const wrong = found.filter((each) => each.status === "fail");
   const look = found.filter((each) => each.status === "warn");
-  const lookAt = look.length + Number(failed > 0) + Number(callers > 0);
+  const lookAt = look.length + Number(callers > 0);
   return (
     <Loaded of={checks}>
       <div class="sentences" aria-live="polite">
@@ -52,10 +51,7 @@ function Verdict() {
         {[...wrong, ...look].map((each) => (
           <Wrong key={each.id} check={each} />
         ))}
-        {failed > 0 && (
-          <LookAt title={o.failedStudies(failed)} fix={o.failedFix} to="/studies?state=failed" />
-        )}
-        {callers > 0 && <LookAt title={o.refused(callers)} fix={o.refusedFix} to="/scanners" />}
+        {callers > 0 && <RefusedCallers count={callers} />}
       </div>
     </Loaded>
   );
@@ -72,15 +68,18 @@ function Wrong(props: { check: Check }) {
   );
 }
 
-function LookAt(props: { title: string; fix: string; to: string }) {
+/** No check tells of these: who was refused need not be a scanner of this hospital. */
+function RefusedCallers(props: { count: number }) {
   const t = useText();
+  const title = t.overview.refused(props.count);
   return (
     <Item tone="warning">
-      <strong>{props.title}</strong>
+      <strong>{title}</strong>
       <br />
-      {t.diagnostics.fix}: {props.fix}
+      {t.diagnostics.fix}: {t.overview.refusedFix}
       <div class="actions">
-        <Link href={props.to}>{t.overview.show}</Link>
+        <Link href="/scanners">{t.overview.show}</Link>
+        <GuideLink to="/help#association-rejected" about={title} />
       </div>
     </Item>
   );

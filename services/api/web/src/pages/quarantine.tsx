@@ -24,7 +24,7 @@ export function Quarantine() {
   const shown = found.items;
   return (
     <>
-      <Heading title={t.pages.quarantine} />
+      <Heading title={t.pages.quarantine} help="/help#quarantine" />
       <p class="quiet">{q.explain}</p>
       <Loaded of={found}>
         {shown.length === 0 ? (

@@ -8,7 +8,7 @@ import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { say } from "../ui/toast";
-import { capital, DELIVERY_TONES, reasonText } from "../words";
+import { capital, DELIVERY_TONES, letterText, reasonText } from "../words";
 import { Depths } from "./depths";
 import { spokenName } from "./studies";
 import { DeliveryActions } from "./study";
@@ -21,7 +21,7 @@ export function Queues() {
   const shown = queues.data?.items ?? [];
   return (
     <>
-      <Heading title={t.pages.queues} />
+      <Heading title={t.pages.queues} help="/help#dead-letters" />
       <FailedDeliveries />
       <h2>{q.title}</h2>
       <Loaded of={queues}>
@@ -146,6 +146,9 @@ function QueueRow(props: { queue: QueueStatus; isOpen: boolean; toggle: () => vo
       <td>
         {queue.name}
         {queue.ready > 0 && <small class="quiet">{queue.grows_when}</small>}
+        {queue.oldest_waiting_at && (
+          <small class="quiet">{t.queues.waitsSince(format.time(queue.oldest_waiting_at))}</small>
+        )}
       </td>
       <td class={numberClass(queue.ready)}>{format.number(queue.ready)}</td>
       <td class={numberClass(retried)}>{format.number(retried)}</td>
@@ -235,7 +238,8 @@ function DeadLetters(props: { queue: string }) {
                 <tr key={each.message_id}>
                   <td class="nowrap">{format.time(each.first_failed_at)}</td>
                   <td class="text">
-                    {each.reason}
+                    {letterText(each, t)}
+                    <small class="quiet">{each.reason}</small>
                     {!each.of_use && <small class="quiet">{q.noUse}</small>}
                   </td>
                   <td class="number">{each.attempt}</td>

@@ -24,7 +24,7 @@ export function Routes() {
   const shown = found.data?.items ?? [];
   return (
     <>
-      <Heading title={t.pages.routes}>
+      <Heading title={t.pages.routes} help="/help#routes">
         <Action needs="admin" icon="plus" tone="brand" onClick={() => edit("new")}>
           {t.app.add}
         </Action>

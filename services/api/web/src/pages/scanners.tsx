@@ -5,13 +5,13 @@ import { type Association, client, result, type Sender } from "../api/client";
 import { useRefused, useSenders } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat, useHere } from "../session";
-import { Action, Heading, Loaded, Scrolled } from "../ui/basics";
+import { Action, GuideLink, Heading, Loaded, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
 import { say } from "../ui/toast";
-import { capital, mayBeAdmitted, nameOf, refusedCallers } from "../words";
-import { GuideLink } from "./diagnostics";
-import { Echo } from "./echo";
+import { capital, freeName, mayBeAdmitted, refusedCallers, setUpText } from "../words";
+import { Calls, LastCall } from "./calls";
+import { SenderEcho } from "./echo";
 
 interface Draft {
   isNew: boolean;
@@ -44,12 +44,12 @@ export function Scanners() {
   const shown = found.data?.items ?? [];
   return (
     <>
-      <Heading title={t.pages.scanners}>
+      <Heading title={t.pages.scanners} help="/help#association-rejected">
         <Action needs="admin" icon="plus" tone="brand" onClick={() => setDraft(NOBODY)}>
           {t.app.add}
         </Action>
       </Heading>
-      <p>{s.setUp(site.ae_title, site.dicom_ports.join(", "))}</p>
+      <p>{setUpText(site, t)}</p>
       <Refused known={shown} />
       <Loaded of={found}>
         <p class="quiet">{shown.length ? s.onlyKnown : s.none}</p>
@@ -66,18 +66,10 @@ export function Scanners() {
                   {each.settle_seconds !== null && (
                     <small class="quiet">{s.settleOwn(format.number(each.settle_seconds))}</small>
                   )}
+                  <LastCall of={each} />
                   {!(each.host && each.port) && <small class="quiet">{s.noEcho}</small>}
                 </p>
-                <Echo
-                  disabled={!each.host || !each.port}
-                  ask={() =>
-                    result(
-                      client.POST("/api/v1/senders/{name}/echo", {
-                        params: { path: { name: each.name } },
-                      }),
-                    )
-                  }
-                />
+                <SenderEcho sender={each} />
                 <div class="actions">
                   <Action needs="admin" onClick={() => setDraft({ ...each, isNew: false })}>
                     {t.app.edit}
@@ -91,6 +83,7 @@ export function Scanners() {
           ))}
         </div>
       </Loaded>
+      <Calls known={shown} />
       {draft && <SenderDialog draft={draft} onClose={() => setDraft(null)} />}
       {removing && (
         <Dialog
@@ -122,7 +115,11 @@ function admit(from: Association, known: Sender[]): Promise<unknown> {
     const path = { name: same.name };
     return result(client.PUT("/api/v1/senders/{name}", { params: { path }, body }));
   }
-  const body = { name: nameOf(ae_title), ae_title, addresses: [address], host: "" };
+  const name = freeName(
+    ae_title,
+    known.map((each) => each.name),
+  );
+  const body = { name, ae_title, addresses: [address], host: "" };
   return result(client.POST("/api/v1/senders", { body }));
 }
 

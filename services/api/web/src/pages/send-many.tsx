@@ -1,14 +1,18 @@
 /** A PACS was restored, replaced or added: choose studies, see how many they are, send them. */
-import { useMutation, useQuery } from "@tanstack/preact-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/preact-query";
 import { useMemo, useState } from "preact/hooks";
 import { useSearchParams } from "wouter-preact";
-import { client, result } from "../api/client";
+import { client, result, type Schemas } from "../api/client";
 import { useDestinations } from "../api/queries";
 import { useText } from "../i18n";
+import { withValue } from "../search";
 import { useFormat, useMay } from "../session";
 import { Action, Failure, Heading, Loaded, Notice } from "../ui/basics";
 import { Choice } from "../ui/fields";
+import { say } from "../ui/toast";
 import { filtersOf, StudyFilterBar } from "./studies";
+
+type Bulk = Schemas["BulkProgress"];
 
 const WATCHED_EVERY_MS = 2000;
 
@@ -16,7 +20,7 @@ export function SendMany() {
   const t = useText();
   const m = t.sendMany;
   const format = useFormat();
-  const [search] = useSearchParams();
+  const [search, setSearch] = useSearchParams();
   const destinations = useDestinations();
   const [to, setTo] = useState("");
   const [what, setWhat] = useState("missing");
@@ -36,8 +40,14 @@ export function SendMany() {
     // To count is on record in the audit trail, so it is done when somebody asks for it.
     refetchOnWindowFocus: false,
   });
-  const sending = useMutation({ mutationFn: () => send(false) });
-  const id = sending.data && "id" in sending.data ? sending.data.id : null;
+  const id = search.get("bulk") ?? "";
+  const bulk = useBulk(id);
+  const sending = useMutation({
+    mutationFn: () => send(false),
+    onSuccess: (accepted) =>
+      // In the address, so that to load the page anew shows it still.
+      "id" in accepted && setSearch((before) => withValue(before, "bulk", accepted.id)),
+  });
   return (
     <>
       <Heading title={t.pages.sendMany} />
@@ -75,7 +85,8 @@ export function SendMany() {
           </Notice>
         )}
         {sending.error && <Failure error={sending.error} />}
-        {id && <Progress id={id} />}
+        {id && bulk.error && <Failure error={bulk.error} />}
+        {bulk.data && <Progress bulk={bulk.data} />}
       </div>
       {!counts.isLoading && (
         <Action
@@ -83,7 +94,7 @@ export function SendMany() {
           icon="send"
           tone="brand"
           loading={sending.isPending}
-          disabled={!counts.data?.studies || Boolean(id)}
+          disabled={!counts.data?.studies || bulk.data?.finished_at === null}
           onClick={() => sending.mutate()}
         >
           {m.send(t.count.studies(counts.data?.studies ?? 0))}
@@ -93,28 +104,50 @@ export function SendMany() {
   );
 }
 
-function Progress(props: { id: string }) {
-  const t = useText();
-  const m = t.sendMany;
-  const found = useQuery({
-    queryKey: ["bulk", props.id],
+function useBulk(id: string) {
+  return useQuery({
+    queryKey: ["bulk", id],
     queryFn: () =>
       result(
-        client.GET("/api/v1/deliveries/bulk/{bulk_id}", {
-          params: { path: { bulk_id: props.id } },
-        }),
+        client.GET("/api/v1/deliveries/bulk/{bulk_id}", { params: { path: { bulk_id: id } } }),
       ),
+    enabled: Boolean(id),
     refetchInterval: (query) => (query.state.data?.finished_at ? false : WATCHED_EVERY_MS),
   });
-  const bulk = found.data;
-  if (!bulk) return null;
+}
+
+function Progress(props: { bulk: Bulk }) {
+  const t = useText();
+  const m = t.sendMany;
+  const queries = useQueryClient();
+  const { bulk } = props;
+  const stopping = useMutation({
+    mutationFn: () =>
+      result(
+        client.POST("/api/v1/deliveries/bulk/{bulk_id}/cancel", {
+          params: { path: { bulk_id: bulk.id } },
+        }),
+      ),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["bulk", bulk.id] }),
+    onError: (error) => say(error.message, "danger"),
+  });
+  const asked = m.asked(bulk.asked, bulk.studies);
   const part = bulk.studies ? (100 * bulk.asked) / bulk.studies : 100;
+  const tone = bulk.reason ? "warning" : bulk.finished_at ? "success" : "brand";
   return (
-    <Notice tone={bulk.finished_at ? "success" : "brand"}>
-      {bulk.finished_at
-        ? m.finished(t.count.studies(bulk.asked))
-        : m.asked(bulk.asked, bulk.studies)}
-      <wa-progress-bar value={part} label={m.asked(bulk.asked, bulk.studies)} />
+    <Notice tone={tone}>
+      {bulk.reason
+        ? m.endedEarly(asked)
+        : bulk.finished_at
+          ? m.finished(t.count.studies(bulk.asked))
+          : asked}
+      {bulk.reason && <small class="quiet">{bulk.reason}</small>}
+      <wa-progress-bar value={part} label={asked} />
+      {!bulk.finished_at && (
+        <Action needs="operator" loading={stopping.isPending} onClick={() => stopping.mutate()}>
+          {m.stop}
+        </Action>
+      )}
     </Notice>
   );
 }

@@ -5,7 +5,9 @@ import { useDestinations, useSenders, useStudies } from "../api/queries";
 import { useText } from "../i18n";
 import { useHere } from "../session";
 import { Action, Badge, Heading } from "../ui/basics";
+import { setUpText } from "../words";
 import { DestinationDialog } from "./destinations";
+import { DestinationEcho, SenderEcho } from "./echo";
 import { NOBODY, SenderDialog } from "./scanners";
 
 export function Start() {
@@ -27,17 +29,27 @@ export function Start() {
           <Action needs="admin" icon="server" tone="brand" onClick={() => ask("destination")}>
             {t.destinations.add}
           </Action>
+          {destinations.data?.items.map((each) => (
+            <div key={each.name}>
+              <h3>{each.name}</h3>
+              <DestinationEcho name={each.name} />
+            </div>
+          ))}
         </Step>
         <Step title={s.scanner} explain={s.scannerExplain} done={hasSender}>
           <Action needs="admin" icon="scanner" onClick={() => ask("sender")}>
             {t.scanners.add}
           </Action>
+          {senders.data?.items
+            .filter((each) => each.host && each.port)
+            .map((each) => (
+              <div key={each.name}>
+                <h3>{each.name}</h3>
+                <SenderEcho sender={each} />
+              </div>
+            ))}
         </Step>
-        <Step
-          title={s.image}
-          explain={`${t.scanners.setUp(site.ae_title, site.dicom_ports.join(", "))} ${s.imageExplain}`}
-          done={hasStudy}
-        >
+        <Step title={s.image} explain={`${setUpText(site, t)} ${s.imageExplain}`} done={hasStudy}>
           <Link href="/studies">{t.pages.studies}</Link>
         </Step>
       </ol>

@@ -8,7 +8,7 @@ import type { Delivery, Study } from "../api/client";
 import { type StudyFilters, useStudies } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Badge, Failure, Heading, Loaded } from "../ui/basics";
+import { Badge, Heading, Loaded } from "../ui/basics";
 import { useVirtualRows } from "../ui/virtual-rows";
 import { owedTo, STATE_TONES } from "../words";
 
@@ -50,11 +50,8 @@ export function Studies() {
   const rows = found.items;
   return (
     <div class="studies">
-      <Heading title={t.pages.studies} />
+      <Heading title={t.pages.studies} help="/help#study-not-there" />
       <StudyFilterBar ordered />
-      {found.error && rows.length > 0 && "status" in found.error && found.error.status !== 0 && (
-        <Failure error={found.error} />
-      )}
       <Loaded of={found}>
         {rows.length ? (
           <StudyTable
@@ -177,7 +174,7 @@ export function StudyFilterBar(props: { ordered?: boolean }) {
         value={search.get("modality") ?? ""}
         onChange={select("modality")}
       >
-        {MODALITIES.map((each) => (
+        {[...new Set([...MODALITIES, search.get("modality") ?? ""])].filter(Boolean).map((each) => (
           <wa-option key={each} value={each}>
             {each}
           </wa-option>

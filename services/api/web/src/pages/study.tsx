@@ -49,6 +49,14 @@ function BackLink() {
   );
 }
 
+/** What the guide says to a study that is not simply on its way. */
+const GUIDE: Partial<Record<StudyShape["state"], string>> = {
+  receiving: "/help#stays-receiving",
+  failed: "/help#failed",
+  held: "/help#held",
+  unrouted: "/help#unrouted",
+};
+
 function Known(props: { study: StudyShape; destinations: Destination[] }) {
   const t = useText();
   const format = useFormat();
@@ -56,7 +64,11 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
   return (
     <article class="study">
       <BackLink />
-      <Heading title={spokenName(study.patient_name)} tab={t.queues.study}>
+      <Heading
+        title={spokenName(study.patient_name)}
+        tab={t.queues.study}
+        help={study.needs_attention ? "/help#attention" : GUIDE[study.state]}
+      >
         <Badge tone={STATE_TONES[study.state]}>{t.states[study.state]}</Badge>
       </Heading>
       <p class="quiet">
@@ -387,6 +399,7 @@ function Facts(props: { study: StudyShape }) {
     [t.study.accession, study.accession_number],
     [t.study.studyDate, format.date(study.study_date)],
     [t.studies.received, format.stamp(study.created_at)],
+    [t.studies.sent, study.sent_at ? format.stamp(study.sent_at) : ""],
     [t.studies.images, format.number(study.image_count)],
     [t.study.size, format.bytes(study.size_bytes)],
     [t.study.onDisk, study.on_disk ? t.app.yes : t.app.no],

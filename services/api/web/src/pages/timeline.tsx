@@ -1,4 +1,5 @@
 /** The custody of a study: from the association that brought it to each destination, with proof. */
+import { Link } from "wouter-preact";
 import type { Study } from "../api/client";
 import { useTimeline } from "../api/queries";
 import { useText } from "../i18n";
@@ -36,6 +37,9 @@ export function Timeline(props: { uid: string }) {
           })}
         </ol>
       </Loaded>
+      <p>
+        <Link href={`/logs?${new URLSearchParams({ study: props.uid })}`}>{t.study.logs}</Link>
+      </p>
     </section>
   );
 }

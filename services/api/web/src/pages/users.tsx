@@ -250,6 +250,7 @@ function Tokens() {
 function TokenDialog(props: { onMade: (token: string) => void; onClose: () => void }) {
   const t = useText();
   const u = t.users;
+  const format = useFormat();
   const roles = useRoles();
   const [name, setName] = useState("");
   const [role, setRole] = useState<string>("viewer");
@@ -260,7 +261,7 @@ function TokenDialog(props: { onMade: (token: string) => void; onClose: () => vo
       button={t.app.add}
       ready={Boolean(name)}
       run={async () => {
-        const expires_at = expires ? `${expires}T23:59:59Z` : null;
+        const expires_at = expires ? format.endOfDay(expires) : null;
         const made = await result(
           client.POST("/api/v1/tokens", { body: { name, role: role as Role, expires_at } }),
         );

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Problem, type Role } from "../api/client";
-import { useText } from "../i18n";
+import { useLocale, useText } from "../i18n";
 import type { IconName } from "../icons";
 import { useMay } from "../session";
 import { fieldName, type Tone } from "../words";
@@ -11,9 +11,14 @@ let isFirstPage = true;
 
 /**
  * A page's heading, and its name in the browser's tab: `tab` where the heading names a patient, so
- * that no patient's name gets into the browser's history.
+ * that no patient's name gets into the browser's history. `help` is the page's section of the guide.
  */
-export function Heading(props: { title: string; tab?: string; children?: ComponentChildren }) {
+export function Heading(props: {
+  title: string;
+  tab?: string;
+  help?: string;
+  children?: ComponentChildren;
+}) {
   const t = useText();
   const heading = useRef<HTMLHeadingElement>(null);
   const name = props.tab ?? props.title;
@@ -31,7 +36,20 @@ export function Heading(props: { title: string; tab?: string; children?: Compone
         {props.title}
       </h1>
       {props.children && <div class="actions">{props.children}</div>}
+      {props.help && <GuideLink to={props.help} about={name} />}
     </header>
+  );
+}
+
+/** A section of the troubleshooting guide, which the router itself shows, in the page's language. */
+export function GuideLink(props: { to: string; about: string }) {
+  const t = useText();
+  const language = useLocale();
+  return (
+    <a href={props.to.replace("#", `/${language}#`)} target="_blank" rel="noreferrer">
+      {t.diagnostics.guide}
+      <span class="wa-visually-hidden"> {props.about}</span>
+    </a>
   );
 }
 
@@ -82,13 +100,23 @@ interface Asked {
   data: unknown;
 }
 
-/** The first answer, the wait for it, or why there is none; what was there once stays. */
+/** The first answer, the wait for it, or why there is none; what was there once stays beside it. */
 export function Loaded(props: { of: Asked; children: ComponentChildren }) {
   const t = useText();
-  if (props.of.data !== undefined) return <>{props.children}</>;
-  if (props.of.error && !(props.of.error instanceof Problem && props.of.error.status === 0)) {
-    return <Failure error={props.of.error} />;
+  const { data, error } = props.of;
+  // That the router is away is said above the page.
+  const failure = error && !(error instanceof Problem && error.status === 0) && (
+    <Failure error={error} />
+  );
+  if (data !== undefined) {
+    return (
+      <>
+        {failure}
+        {props.children}
+      </>
+    );
   }
+  if (failure) return failure;
   return (
     <p class="loading" role="status">
       <wa-spinner /> {t.app.loading}
