@@ -11,6 +11,7 @@ import ssl
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from math import inf
 from time import monotonic
 from types import TracebackType
@@ -162,6 +163,14 @@ class Connection:
                 self._socket.shutdown(socket.SHUT_WR)
             self._linger()  # or TCP might discard the alert that tells the peer why
             raise
+
+    @property
+    def certificate_expires_at(self) -> datetime | None:
+        """When the peer's certificate, which was verified, does; None without TLS."""
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return None
+        end = (self._socket.getpeercert() or {}).get("notAfter")
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(end)), UTC) if end else None
 
     def _shake_hands(self, secured: ssl.SSLSocket) -> None:
         while True:

@@ -22,6 +22,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -161,6 +162,11 @@ class Association:
     def accepted(self) -> frozenset[tuple[str, str]]:
         """The (SOP class, transfer syntax) pairs that the peer takes."""
         return frozenset(self._context_ids)
+
+    @property
+    def certificate_expires_at(self) -> datetime | None:
+        """When the peer's certificate does; None without TLS."""
+        return self._connection.certificate_expires_at
 
     def __enter__(self) -> Self:
         return self

@@ -52,6 +52,7 @@ def echo(
         with Association.open(peer, contexts, timeouts, security, stopping) as association:
             status = association.echo()
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
+            expires_at = association.certificate_expires_at
     except ConfigurationError as error:
         return _failed(EchoStage.TLS, as_said(error))
     except PeerError as error:
@@ -73,6 +74,7 @@ def echo(
         stage=EchoStage.ECHO,
         latency_ms=milliseconds,
         detail=said("{peer} answered", peer=peer),
+        certificate_expires_at=expires_at,
     )
 
 

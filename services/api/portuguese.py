@@ -526,6 +526,19 @@ PORTUGUESE = {
     "full in {hours:.0f} hours at the rate of the last day": (
         "cheio em {hours:.0f} horas no ritmo do último dia"
     ),
+    "full in {days:.0f} days at the rate of the last day": (
+        "cheio em {days:.0f} dias no ritmo do último dia"
+    ),
+    "at the rate of the last day it is not full within ten years": (
+        "no ritmo do último dia não enche em dez anos"
+    ),
+    "how fast it fills can't be told now": "agora não se sabe em quanto tempo enche",
+    "{answer}; its certificate expires {end:%Y-%m-%d %H:%M}": (
+        "{answer}; o certificado dele vence em {end:%d/%m/%Y %H:%M}"
+    ),
+    "Have a new certificate put in place there: nothing is sent with an expired one": (
+        "Peça que um certificado novo seja instalado lá: com um vencido nada é enviado"
+    ),
     "Make room, or shorten ROUTER_RETENTION_HOURS": (
         "Libere espaço, ou encurte ROUTER_RETENTION_HOURS"
     ),

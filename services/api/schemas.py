@@ -554,6 +554,9 @@ class EchoResult(BaseModel):
     stage: EchoStage = Field(description="The last stage that was reached; it failed if not ok.")
     latency_ms: float | None = Field(description="From connecting to the answer; null if not ok.")
     detail: Words = Field(examples=["PACS at 10.0.0.5:104 answered"])
+    certificate_expires_at: AwareDatetime | None = Field(
+        None, description="When the peer's certificate does; null without TLS, or if not ok."
+    )
 
 
 # -- routes ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from services.api.checks.outcomes import fail, warn, well
 from services.api.context import Context
 from services.api.schemas import Check
 
-_EXPIRES_SOON = timedelta(days=30)
+EXPIRES_SOON = timedelta(days=30)
 _TAKEN_UP = {
     "dicom-tls": said("it is used from the next connection on"),
     "http-tls": said("then restart the api"),
@@ -44,7 +44,7 @@ def _certificate(context: Context, name: str, title: Said, files: TlsFiles) -> C
         return fail(name, title, as_said(error), fix)
     left = end - context.clock()
     detail = said("{path} is good until {end:%Y-%m-%d %H:%M}", path=path, end=end.astimezone())
-    if left >= _EXPIRES_SOON:
+    if left >= EXPIRES_SOON:
         return well(name, title, detail)
     fix = said(
         "Put a new certificate in the place of {path}; {then}", path=path, then=_TAKEN_UP[name]

@@ -7,6 +7,7 @@ have other things to do.
 from dicom_router.dimse import PeerAddress
 from dicom_router.models import Sender
 from dicom_router.said import Said, restored, said
+from services.api.checks.certificates import EXPIRES_SOON
 from services.api.checks.outcomes import warn, well
 from services.api.context import Context
 from services.api.echo import Peer, Remembered
@@ -43,7 +44,7 @@ def destinations(context: Context) -> list[Check]:
         overall = warn(name, title, detail, said("Enable one on the dashboard's page of them"))
     return [
         overall,
-        *(_destination(each, peers.get(each.row.name), answers) for each in known),
+        *(_destination(context, each, peers.get(each.row.name), answers) for each in known),
     ]
 
 
@@ -57,7 +58,10 @@ def senders(context: Context) -> list[Check]:
 
 
 def _destination(
-    each: DestinationStatus, peer: Peer | None, answers: dict[str, EchoResult | None]
+    context: Context,
+    each: DestinationStatus,
+    peer: Peer | None,
+    answers: dict[str, EchoResult | None],
 ) -> Check:
     row = each.row
     name, title = f"destination:{row.name}", said("Destination {name}", name=row.name)
@@ -79,6 +83,15 @@ def _destination(
     if row.paused and each.waiting:
         detail = said("It is paused; {waiting}", waiting=_waiting(each.waiting))
         return warn(name, title, detail, said("End the pause once it may be sent to"))
+    end = answer.certificate_expires_at
+    if end is not None and end - context.clock() < EXPIRES_SOON:
+        detail = said(
+            "{answer}; its certificate expires {end:%Y-%m-%d %H:%M}",
+            answer=_answered(answer),
+            end=end.astimezone(),
+        )
+        fix = said("Have a new certificate put in place there: nothing is sent with an expired one")
+        return warn(name, title, detail, fix)
     return well(name, title, _answered(answer))
 
 

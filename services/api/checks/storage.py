@@ -6,7 +6,7 @@ from datetime import timedelta
 from dicom_router.archive import WrongFolder, received_at
 from dicom_router.data_folder import learn
 from dicom_router.errors import Unavailable
-from dicom_router.said import as_said, cause_of, joined, said
+from dicom_router.said import Said, as_said, cause_of, joined, said
 from services.api.checks.outcomes import fail, warn, well
 from services.api.context import Context
 from services.api.disk import hours_to_full, least_free_bytes
@@ -14,6 +14,8 @@ from services.api.schemas import Check
 
 _GIBIBYTE = 1 << 30
 _FULL_SOON_HOURS = 24
+_TOLD_IN_HOURS = 72
+_NOT_FORETOLD_HOURS = 24 * 3652
 # Organizers take a file within seconds, and look for those left over every minute.
 _WAITS_LONG = timedelta(minutes=5)
 _WAITS_TOO_LONG = timedelta(minutes=30)
@@ -48,25 +50,33 @@ def disk(context: Context) -> list[Check]:
         fix = said("See that {path} exists and belongs to the router's user", path=path)
         return [fail(name, title, detail, fix)]
     least = least_free_bytes(space, context.settings)
-    hours = None
-    with suppress(Unavailable):  # then there is no forecast
+    hours, forecast = None, said("how fast it fills can't be told now")
+    with suppress(Unavailable):
         hours = hours_to_full(space, least, context.disk.use().growth_per_hour)
+        forecast = _forecast(hours)
     soon = hours is not None and hours < _FULL_SOON_HOURS
-    detail = said(
+    free = said(
         "{free:.1f} of {total:.1f} GiB are free",
         free=space.free / _GIBIBYTE,
         total=space.total / _GIBIBYTE,
     )
+    detail = joined("; ", [free, forecast])
     make_room = said("Make room, or shorten ROUTER_RETENTION_HOURS")
     if space.free < least:
-        refused = joined("; ", [detail, said("images are refused (A700)")])
+        refused = joined("; ", [free, said("images are refused (A700)")])
         return [fail(name, title, refused, make_room)]
-    if soon:
-        full = said("full in {hours:.0f} hours at the rate of the last day", hours=hours)
-        detail = joined("; ", [detail, full])
     if soon or space.free < 2 * least:
         return [warn(name, title, detail, make_room)]
     return [well(name, title, detail)]
+
+
+def _forecast(hours: float | None) -> Said:
+    """When images will be refused, at the rate of the last day."""
+    if hours is None or hours > _NOT_FORETOLD_HOURS:
+        return said("at the rate of the last day it is not full within ten years")
+    if hours < _TOLD_IN_HOURS:
+        return said("full in {hours:.0f} hours at the rate of the last day", hours=hours)
+    return said("full in {days:.0f} days at the rate of the last day", days=hours / 24)
 
 
 def spool(context: Context) -> list[Check]:

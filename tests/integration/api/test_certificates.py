@@ -102,6 +102,27 @@ def test_an_echo_over_tls_presents_our_certificate_and_checks_theirs(
         thread.join(10)
 
 
+def test_a_destination_whose_certificate_expires_soon_is_warned_of(
+    start: Callable[..., Api], authority: Authority
+) -> None:
+    theirs = authority.sign(days=20)
+    files = TlsFiles(theirs.certificate, theirs.key, None)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_serve_two, args=(listening, files))
+        thread.start()
+        api = start(**settings_for(authority.sign(), authority))
+        api.now[0] = datetime.now(UTC)
+        ends = api.now[0] + timedelta(days=20)
+        target = {"host": "127.0.0.1", "port": listening.getsockname()[1], "ae_title": "PACS"}
+        told = api.post("/echo", target | {"tls": True}, status=200)
+        assert told["certificate_expires_at"][:13] == f"{ends:%Y-%m-%dT%H}"
+        api.post("/destinations", target | {"name": "pacs", "tls": True})
+        check = check_of(api, "destination:pacs")
+        thread.join(10)
+    assert check["status"] == "warn"
+    assert "its certificate expires" in check["detail"]
+
+
 def _serve_two(listening: socket.socket, files: TlsFiles) -> None:
     context = server_context(files)
     for _ in range(2):

@@ -1,10 +1,13 @@
 """The disk: how full, with what, and until when there is room."""
 
+import re
 import shutil
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+
+import pytest
 
 from dicom_router.archive import ReceiptId
 from dicom_router.events import StudyDeleted, message
@@ -120,6 +123,21 @@ def test_diagnostics_warn_a_day_before_the_disk_is_full(start: Callable[..., Api
     assert check["status"] == "warn"
     assert "full in" in check["detail"]
     assert check["fix"]
+
+
+@pytest.mark.parametrize(
+    ("share_of_free", "told"),
+    [(None, "not full within ten years"), (1 / 40, r"full in \d+ days"), (1e-7, "ten years")],
+)
+def test_diagnostics_always_tell_when_the_disk_will_be_full(
+    start: Callable[..., Api], share_of_free: float | None, told: str
+) -> None:
+    api = start(disk_min_free_percent=0)
+    free = shutil.disk_usage(api.settings.data_dir).free
+    if share_of_free:
+        api.add(a_receipt(NOON - timedelta(hours=23), int(free * share_of_free)))
+    (check,) = [each for each in api.get("/diagnostics") if each["id"] == "disk"]
+    assert re.search(told, check["detail"])
 
 
 def test_a_disk_that_is_not_there_is_told_of(api: Api) -> None:
