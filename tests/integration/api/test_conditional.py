@@ -5,7 +5,9 @@ import asyncio
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
+from services.api.app import create_app
 from services.api.audit import Auditing
 from services.api.middleware import Authentication, RequestContext
 from services.api.rates import Rates
@@ -44,9 +46,13 @@ def test_who_asks_too_often_is_told_to_wait(api: Api) -> None:
     context = api.service._context
     assert context is not None
     rates = Rates(per_second=0.01, at_once=2)
-    app = RequestContext(
+    whole = create_app(context)
+    limited = RequestContext(
         Auditing(Authentication(PlainTextResponse("here"), context.access, rates), context.trail)
     )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await limited({**scope, "app": whole}, receive, send)
 
     async def ask(times: int) -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)
