@@ -5,8 +5,6 @@ for bit is what a peer may write: DCMTK, Orthanc and pynetdicom read a data set 
 which for these images (no group lengths, no sequences) makes the same bytes.
 """
 
-import hashlib
-import os
 import shutil
 import ssl
 import subprocess
@@ -21,9 +19,9 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 from pynetdicom import AE
 
-from dicom_router.part10 import read_file_meta
 from infra.ports import LOOPBACK, free_port
 from tests.conftest import skip_or_fail
+from tests.integration.dimse.conftest import environment, run
 from tests.support.certificates import Authority, Pair
 from tests.support.development_data import RealFile
 from tests.support.orthanc import Orthanc, orthanc
@@ -165,10 +163,7 @@ def _send_with_dcmtk(
         options += ["+cf", str(site.authority.certificate)]
     port = str(site.tls_port if tls else site.plain_port)
     command = [_dcmtk(program), *options, LOOPBACK, port, *(str(each.path) for each in files)]
-    done = subprocess.run(
-        command, env=_environment(), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(command)
 
 
 def _send_with_pynetdicom(files: Sequence[RealFile], site: Site, *, tls: bool) -> None:
@@ -232,7 +227,7 @@ def _start_storescp(stack: ExitStack, folder: Path, site: Site, *, tls: bool) ->
     if tls:
         command += ["+tls", str(site.pair.key), str(site.pair.certificate)]
         command += ["+cf", str(site.authority.certificate)]
-    process = subprocess.Popen([*command, str(port)], env=_environment())
+    process = subprocess.Popen([*command, str(port)], env=environment())
     stack.callback(process.wait)
     stack.callback(process.kill)
     return port
@@ -252,7 +247,7 @@ class _InFolder:
 
     def __call__(self, file: RealFile) -> str | None:
         found = next(self.folder.glob(f"*.{file.sop_instance_uid}"), None)
-        return _sha256_of_data_set(found) if found else None
+        return real_file(found).sha256 if found else None
 
 
 @dataclass
@@ -266,7 +261,7 @@ class _InOrthanc:
             return None
         path = self.folder / "asked.dcm"
         path.write_bytes(content)
-        return _sha256_of_data_set(path)
+        return real_file(path).sha256
 
 
 @dataclass
@@ -276,12 +271,6 @@ class _InPacs:
     def __call__(self, file: RealFile) -> str | None:
         named = [s.sha256 for s in self.pacs.stored if s.sop_instance_uid == file.sop_instance_uid]
         return named[0] if len(named) == 1 else None
-
-
-def _sha256_of_data_set(path: Path) -> str:
-    with path.open("rb") as opened:
-        _, offset = read_file_meta(opened.fileno())
-    return hashlib.sha256(path.read_bytes()[offset:]).hexdigest()
 
 
 def _route_to_all(router: Router, ports: Mapping[str, int]) -> None:
@@ -301,7 +290,3 @@ def _dcmtk(program: str) -> str:
     if found is None:
         skip_or_fail("DCMTK is not installed: apt-get install dcmtk")
     return found
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"TCP_NODELAY": "1"}
