@@ -35,3 +35,30 @@ def test_a_signal_that_comes_in_the_middle_of_waiting_for_it_is_heard(
                 process.kill()
         assert told == "stopped\n"
         assert process.returncode == 0
+
+
+AT_REST = """
+import gc
+import sys
+import threading
+
+from dicom_router.process import serve
+
+
+class Service:
+    def start(self):
+        self.made = [[] for _ in range(100_000)]
+
+    def stop(self, timeout):
+        sys.exit(0 if gc.get_freeze_count() > 100_000 else 1)
+
+
+stopping = threading.Event()
+stopping.set()
+serve("service", Service(), stopping)
+"""
+
+
+def test_the_garbage_collector_leaves_alone_what_is_there_once_a_service_runs() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_REST], check=False, stdout=subprocess.PIPE)
+    assert done.returncode == 0
