@@ -313,8 +313,10 @@ def conditions(
 ) -> list[ColumnElement[bool]]:
     """What a study has to fit."""
     found = _received(wanted, of)
-    for words in patterns(wanted.q):
-        found.append(or_(of.study_uid == wanted.q, *(_like(of.search, each) for each in words)))
+    words = [or_(*(_like(of.search, each) for each in word)) for word in patterns(wanted.q)]
+    if len(words) == 1:  # which may be a whole UID
+        words = [or_(of.study_uid == wanted.q, *words)]
+    found += words  # several as they are, so that PostgreSQL looks for all of them in its index
     found += [_like(of.search, each) for each in name_patterns(wanted.patient_name)]
     if wanted.patient_id:
         found.append(of.patient_id == wanted.patient_id)
