@@ -6,25 +6,25 @@ when waiting helps.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from psycopg.errors import UndefinedTable
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import ColumnElement, Engine, String, any_, bindparam, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.said import said
 
-__all__ = ["Database", "DatabaseUnavailable", "Session", "insert_or_ignore"]
+__all__ = ["Database", "DatabaseUnavailable", "Session", "insert_or_ignore", "one_of"]
 
 # What a file system calls itself when its files are on another machine: SQLite's locks and its
 # write-ahead log can't be trusted there.
@@ -66,12 +66,18 @@ class Database:
             _refuse_network_file_system(Path(parsed.database))
         self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(url)
         self._writing = self._engine.execution_options(writing=True)
+        # Without a transaction, which PostgreSQL would be told to begin and to end.
+        self._reading = (
+            self._engine
+            if self.is_sqlite
+            else self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
         self._writer = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading: one moment's view on SQLite, each statement's own elsewhere."""
-        with _translated(), Session(self._engine, expire_on_commit=False) as session:
+        with _translated(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -109,6 +115,18 @@ def insert_or_ignore(
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     session.execute(insert(model).on_conflict_do_nothing(), list(rows))
+
+
+def one_of(
+    session: Session, column: InstrumentedAttribute[Any], values: Collection[str]
+) -> ColumnElement[bool]:
+    """Whether a text is one of these, however many: the statement is the same.
+
+    So PostgreSQL plans it once, and not for each number of values anew.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return column.in_(values)
+    return column == any_(bindparam(None, list(values), postgresql.ARRAY(String)))
 
 
 @contextmanager

@@ -4,11 +4,11 @@ One lock per study: whoever adds an instance, completes, routes, finishes a deli
 deletes takes the study's row first. The state is derived, here and nowhere else.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from dicom_router.models import (
@@ -43,14 +43,9 @@ def lock_study(session: Session, study_uid: str) -> Study | None:
     ).one_or_none()
 
 
-def lock_studies(session: Session, study_uids: Iterable[str]) -> dict[str, Study]:
+def lock_studies(session: Session, which: ColumnElement[bool]) -> dict[str, Study]:
     """Several studies, locked in the order of their UIDs so that two lockers never deadlock."""
-    rows = session.scalars(
-        select(Study)
-        .where(Study.study_uid.in_(set(study_uids)))
-        .order_by(Study.study_uid)
-        .with_for_update()
-    )
+    rows = session.scalars(select(Study).where(which).order_by(Study.study_uid).with_for_update())
     return {study.study_uid: study for study in rows}
 
 
@@ -59,13 +54,7 @@ def refresh_state(session: Session, study: Study, now: datetime) -> None:
 
     To hold a study that is sent does not change since when it is.
     """
-    session.flush()
-    states = session.scalars(
-        select(Delivery.state).where(
-            Delivery.study_uid == study.study_uid, Delivery.replaced_by.is_(None)
-        )
-    ).all()
-    study.state = derive_state(study, states)
+    study.state = _state_alone(study) or _state_by(study, _delivery_states(session, study))
     if study.state != StudyState.HELD and not study.sent:
         study.sent_at = None
     elif study.sent and (study.sent_at is None or study.sent_revision < study.revision):
@@ -74,10 +63,8 @@ def refresh_state(session: Session, study: Study, now: datetime) -> None:
     study.projected = False
 
 
-def derive_state(  # noqa: PLR0911 - one return for each state, in order of precedence
-    study: Study, deliveries: Collection[str]
-) -> StudyState:
-    """The state that a study's flags and the states of all its deliveries amount to."""
+def _state_alone(study: Study) -> StudyState | None:
+    """The state of a study whose deliveries, if it has any, don't count."""
     if study.deleted:
         return StudyState.DELETED
     if study.held:
@@ -86,6 +73,17 @@ def derive_state(  # noqa: PLR0911 - one return for each state, in order of prec
         return StudyState.RECEIVING
     if study.routed_revision < study.revision:
         return StudyState.COMPLETE
+    return None
+
+
+def _delivery_states(session: Session, study: Study) -> Sequence[str]:
+    session.flush()
+    mine = Delivery.study_uid == study.study_uid, Delivery.replaced_by.is_(None)
+    return session.scalars(select(Delivery.state).where(*mine)).all()
+
+
+def _state_by(study: Study, deliveries: Sequence[str]) -> StudyState:
+    """The state of a study that was routed."""
     if not deliveries:
         sent_before = study.taken_over_sent and not study.unrouted
         return StudyState.SENT if sent_before else StudyState.UNROUTED

@@ -19,7 +19,7 @@ from dicom_router.database import Database, Session
 from dicom_router.errors import TryAgain, Unprocessable
 from dicom_router.events import InstanceRejected, InstanceStored, Message, message
 from dicom_router.history import moment, stamp
-from dicom_router.ledger import lock_studies, note, refresh_state
+from dicom_router.ledger import note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Receipt, ReceiptState, Study
 from dicom_router.outbox import OutboxRelay, enqueue
@@ -104,7 +104,7 @@ class Intake:
         if not receipt_ids:
             return []
         with self._database.write() as session:
-            studies = lock_studies(session, queries.studies_of_receipts(session, receipt_ids))
+            studies = queries.lock_studies_of(session, receipt_ids)
             self._revive(session, studies, receipt_ids)
             moves = self._move(session, studies, receipt_ids)
             self._archive.require()  # or what was not found would be taken for missing

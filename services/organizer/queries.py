@@ -10,9 +10,9 @@ from sqlalchemy import Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from dicom_router.database import insert_or_ignore
+from dicom_router.database import insert_or_ignore, one_of
 from dicom_router.events import AssociationRejected, AssociationReleased, InstanceStored
-from dicom_router.ledger import refresh_state
+from dicom_router.ledger import lock_studies, refresh_state
 from dicom_router.models import (
     Association,
     Base,
@@ -42,7 +42,9 @@ def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, st
     for start in range(0, len(receipt_ids), _CHUNK):
         chunk = receipt_ids[start : start + _CHUNK]
         rows = session.execute(
-            select(Receipt.receipt_id, Receipt.state).where(Receipt.receipt_id.in_(chunk))
+            select(Receipt.receipt_id, Receipt.state).where(
+                one_of(session, Receipt.receipt_id, chunk)
+            )
         )
         states.update(rows.all())
     return states
@@ -52,7 +54,8 @@ def ended_receipts(session: Session, receipt_ids: Sequence[str]) -> dict[str, st
     """The SHA-256 of those receipts that have ended, by id."""
     rows = session.execute(
         select(Receipt.receipt_id, Receipt.sha256).where(
-            Receipt.receipt_id.in_(receipt_ids), Receipt.state != ReceiptState.ASSIGNED
+            one_of(session, Receipt.receipt_id, receipt_ids),
+            Receipt.state != ReceiptState.ASSIGNED,
         )
     )
     return dict(rows.all())
@@ -112,7 +115,7 @@ def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Re
     """
     asked = aliased(Receipt)
     is_wanted = exists().where(
-        asked.receipt_id.in_(receipt_ids),
+        one_of(session, asked.receipt_id, receipt_ids),
         asked.state == ReceiptState.ASSIGNED,
         asked.study_uid == Receipt.study_uid,
         asked.sop_instance_uid == Receipt.sop_instance_uid,
@@ -194,14 +197,18 @@ def claim_set_aside(session: Session, receipt_id: str) -> Receipt | None:
     return set_aside_receipt(session, receipt_id) if claimed.first() else None
 
 
-def studies_of_receipts(session: Session, receipt_ids: Collection[str]) -> set[str]:
-    """The studies that assigned receipts belong to."""
-    rows = session.scalars(
-        select(Receipt.study_uid)
-        .where(Receipt.receipt_id.in_(receipt_ids), Receipt.state == ReceiptState.ASSIGNED)
-        .distinct()
+def studies_of_receipts(session: Session, receipt_ids: Collection[str]) -> Select[str | None]:
+    """The UIDs of the studies that assigned receipts belong to."""
+    return select(Receipt.study_uid).where(
+        one_of(session, Receipt.receipt_id, receipt_ids),
+        Receipt.state == ReceiptState.ASSIGNED,
+        Receipt.study_uid.is_not(None),
     )
-    return {uid for uid in rows if uid is not None}
+
+
+def lock_studies_of(session: Session, receipt_ids: Collection[str]) -> dict[str, Study]:
+    """The studies that assigned receipts belong to, locked."""
+    return lock_studies(session, Study.study_uid.in_(studies_of_receipts(session, receipt_ids)))
 
 
 def assigned_of(session: Session, study_uid: str) -> Sequence[Receipt]:
@@ -223,20 +230,17 @@ def current_instances(
     session: Session, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Receipt]:
     """The organized receipts by (Study, SOP Instance UID), of those asked for."""
-    by_study: dict[str, set[str]] = defaultdict(set)
-    for study_uid, sop_instance_uid in keys:
-        by_study[study_uid].add(sop_instance_uid)
-    found: dict[tuple[str, str], Receipt] = {}
-    for study_uid, uids in by_study.items():
-        rows = session.scalars(
-            select(Receipt).where(
-                Receipt.study_uid == study_uid,
-                Receipt.sop_instance_uid.in_(uids),
-                Receipt.state == ReceiptState.ORGANIZED,
-            )
+    wanted = set(keys)
+    # Of each study as well what was asked for of others, since the index has the study first.
+    rows = session.scalars(
+        select(Receipt).where(
+            one_of(session, Receipt.study_uid, {study_uid for study_uid, _uid in wanted}),
+            one_of(session, Receipt.sop_instance_uid, {uid for _study_uid, uid in wanted}),
+            Receipt.state == ReceiptState.ORGANIZED,
         )
-        found.update({(study_uid, row.sop_instance_uid): row for row in rows})
-    return found
+    )
+    found = {(row.study_uid or "", row.sop_instance_uid): row for row in rows}
+    return {key: found[key] for key in wanted & found.keys()}
 
 
 # -- studies -----------------------------------------------------------------------------------
@@ -244,7 +248,8 @@ def current_instances(
 
 def known_studies(session: Session, study_uids: Collection[str]) -> set[str]:
     """Which of these studies have a row."""
-    return set(session.scalars(select(Study.study_uid).where(Study.study_uid.in_(study_uids))))
+    known = select(Study.study_uid).where(one_of(session, Study.study_uid, study_uids))
+    return set(session.scalars(known))
 
 
 def insert_study(
@@ -326,7 +331,7 @@ def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
     session.flush()
     images = session.execute(
         select(Receipt.study_uid, func.count(), func.sum(Receipt.size))
-        .where(Receipt.study_uid.in_(studies), Receipt.state == ReceiptState.ORGANIZED)
+        .where(one_of(session, Receipt.study_uid, studies), Receipt.state == ReceiptState.ORGANIZED)
         .group_by(Receipt.study_uid)
     )
     for study_uid, count, size in images:
@@ -335,7 +340,7 @@ def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
         study.size_bytes = int(size or 0)
     series: dict[str, list[str]] = defaultdict(list)
     for study_uid, modality in session.execute(
-        select(Series.study_uid, Series.modality).where(Series.study_uid.in_(studies))
+        select(Series.study_uid, Series.modality).where(one_of(session, Series.study_uid, studies))
     ):
         series[study_uid].append(modality)
     for study_uid, modalities in series.items():

@@ -35,7 +35,7 @@ def lock_missing(session: Session, present: Container[str]) -> list[Study]:
     uids = [uid for uid, _folder in missing(session, present)]
     found: list[Study] = []
     for start in range(0, len(uids), _CHUNK):
-        found += lock_studies(session, uids[start : start + _CHUNK]).values()
+        found += lock_studies(session, Study.study_uid.in_(uids[start : start + _CHUNK])).values()
     return found
 
 

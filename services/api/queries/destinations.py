@@ -16,6 +16,7 @@ from dicom_router.models import (
     DeliveryState,
     Destination,
     DestinationOutage,
+    Study,
     among,
 )
 from dicom_router.said import said
@@ -101,7 +102,7 @@ def cancel_deliveries(session: Session, name: str, by: str, now: datetime, studi
     uids = session.scalars(
         select(Delivery.study_uid).where(*_open(name)).distinct().limit(studies)
     ).all()
-    locked = lock_studies(session, uids)
+    locked = lock_studies(session, Study.study_uid.in_(uids))
     cancelled = session.scalars(
         select(Delivery)
         .where(*_open(name), Delivery.study_uid.in_(uids))

@@ -191,7 +191,7 @@ def test_what_fits_is_found_in_order_page_by_page(database: Database, looked_at:
 @pytest.mark.postgresql
 def test_words_and_modalities_have_an_index_on_postgresql(postgresql_url: str) -> None:
     asked: list[tuple[str, Any]] = []
-    with closing(Database(postgresql_url)) as database, database.read() as session:
+    with closing(Database(postgresql_url)) as database, database.write() as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
         event.listen(database.engine, "before_cursor_execute", lambda *a: asked.append(a[2:4]))
         for wanted, index in {

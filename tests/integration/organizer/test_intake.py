@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 from dicom_router.archive import WrongFolder
 from dicom_router.errors import TryAgain
 from dicom_router.ledger import lock_studies
-from dicom_router.models import Receipt, ReceiptState, StudyState
+from dicom_router.models import Receipt, ReceiptState, Study, StudyState
 from tests.integration.organizer.conftest import Bench
 from tests.support.instances import data_set
 
@@ -192,7 +192,7 @@ def test_several_versions_whose_moves_were_not_recorded_end_as_if_they_had_been(
     ids = [each.receipt_id for each in events]
     bench.intake._assign([r for r in map(bench.intake._inspect, events) if r])
     with bench.database.write() as session:
-        bench.intake._move(session, lock_studies(session, [study]), ids)
+        bench.intake._move(session, lock_studies(session, Study.study_uid == study), ids)
         session.rollback()  # as if the database had gone away before the commit
 
     bench.sweep.run()
