@@ -149,7 +149,9 @@ def build(
         own_ae_title=settings.ae_title,
         every=pace.work,
     )
-    destinations = Destinations(bus, writer, new_worker)
+    destinations = Destinations(
+        bus, writer, lambda name: (new_worker(name), new_worker(name, guest=True))
+    )
     parts = Parts(archive, Owing(writer), deliveries, outages, destinations)
     return Forwarder(bus, writer, parts, relay, pace, alone=alone)
 

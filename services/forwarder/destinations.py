@@ -1,14 +1,21 @@
-"""One worker for each destination, so that one that is down or slow delays no other.
+"""Workers of their own for each destination, so that one that is down or slow delays no other.
 
 A worker sends what is due until nothing is, then sleeps until a message wakes it or a moment has
-passed. Every forwarder has a worker for every destination; leases in the database keep them apart.
+passed. Every forwarder has two for every destination, since one association does not fill the line:
+its peer writes and answers while nothing is sent. Leases in the database keep all of them apart.
+
+The second one is a guest: it takes nothing up while the destination is down, and keeps away for a
+while when it was not let in or something broke, as some destinations take one association only.
+Whether the destination is down is for the first to find out.
 """
 
+import math
 import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from dicom_router.archive import DiskTrouble
 from dicom_router.bus import Bus, Consumer, NotYet
@@ -20,7 +27,7 @@ from dicom_router.dimse import (
     PeerError,
     Stopped,
 )
-from dicom_router.events import DeliveryDue, Message, expect
+from dicom_router.events import DeliveryDue, DeliveryReason, Message, expect
 from dicom_router.log import Log, get_logger
 from dicom_router.queues import delivery_queue
 from dicom_router.retry import is_due
@@ -32,6 +39,7 @@ from services.forwarder.queries import Claim, Standing
 from services.forwarder.sending import Attempt, Sender, Why
 from services.forwarder.writing import Writer
 
+GUEST_RESTS_SECONDS = 600.0
 _IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"  # what every Verification SCP takes (PS3.4 A.2)
 
 log = get_logger()
@@ -60,8 +68,11 @@ class Worker:
         tls: Reloading,
         own_ae_title: str,
         every: float,
+        *,
+        guest: bool = False,
     ) -> None:
         self.name = name
+        self._guest, self._rests_until = guest, -math.inf
         self._tls = tls
         self._writer, self._sender = writer, sender
         self._deliveries, self._outages = sender.deliveries, sender.outages
@@ -69,7 +80,7 @@ class Worker:
         self._lock = threading.Lock()  # over the next two, and while work is being chosen
         self._given: Work | None = None
         self._busy = False
-        self._task = Task(f"deliver {name}", self._work_off, every=every)
+        self._task = Task(f"deliver {name}{' too' if guest else ''}", self._work_off, every=every)
 
     def start(self) -> None:
         """Begin to work."""
@@ -89,20 +100,25 @@ class Worker:
             self._deliveries.give_back(given.claim)
         return ended
 
-    def offer(self, delivery_id: str) -> None:
+    def offer(self, delivery_id: str) -> bool:
         """Take this delivery up now, unless it is not due or the worker is busy."""
         with self._lock:
-            if self._busy or self._sender.stopping.is_set():
-                return
+            if self._busy or self._rests or self._sender.stopping.is_set():
+                return False
             destination = self._standing()
             if destination is None or destination.paused or destination.outage:
-                return
+                return False
             self._need_folder()
             claim = self._deliveries.claim_woken(delivery_id)
             if claim is None:
-                return
+                return False
             self._busy, self._given = True, Work(destination, claim, probing=False)
         self._task.wake()
+        return True
+
+    @property
+    def _rests(self) -> bool:
+        return time.monotonic() < self._rests_until
 
     def _work_off(self) -> None:
         """Do what is due, until nothing is."""
@@ -118,8 +134,10 @@ class Worker:
                 self._busy = False
 
     def _next(self) -> Work | None:
+        if self._rests:
+            return None
         destination = self._standing()
-        if destination is None or destination.paused:
+        if destination is None or destination.paused or (self._guest and destination.outage):
             return None
         if destination.outage is None:
             self._need_folder()
@@ -165,14 +183,27 @@ class Worker:
 
         log.info(Log.DELIVERY_STARTED, **claim.named, images=len(claim.items))
         peer, tls = self._peer(work.destination), self._security(work.destination)
-        attempt = Attempt(self._sender, claim, peer, tls, on_answer if work.probing else None)
+        attempt = Attempt(
+            self._sender,
+            claim,
+            peer,
+            tls,
+            on_answer if work.probing else None,
+            guest=self._guest,
+        )
         end = attempt.run()
+        if self._guest and end.reason is not None:
+            self._rest(end.reason)
         if end.why is Why.TRIED:
             self._deliveries.conclude(claim, attempt.last_failure)
-        elif end.reason is not None:
+        elif end.why is Why.DOWN and end.reason is not None:
             self._deliveries.interrupt(claim, end.reason, probing=work.probing and not came_up)
         else:
             self._deliveries.give_back(claim)
+
+    def _rest(self, reason: DeliveryReason) -> None:
+        self._rests_until = time.monotonic() + GUEST_RESTS_SECONDS
+        log.info(Log.TASK_WAITING, task=f"second association to {self.name}", why=reason.text)
 
     def _echo(self, destination: Standing) -> None:
         """Ask whether the destination takes associations again."""
@@ -207,18 +238,20 @@ class Worker:
 
 
 class Destinations:
-    """The workers of this forwarder, one for each destination that there is, and their queues."""
+    """The workers of this forwarder for each destination that there is, and their queues."""
 
-    def __init__(self, bus: Bus, writer: Writer, new_worker: Callable[[str], Worker]) -> None:
-        self._bus, self._writer, self._new_worker = bus, writer, new_worker
+    def __init__(
+        self, bus: Bus, writer: Writer, new_workers: Callable[[str], Sequence[Worker]]
+    ) -> None:
+        self._bus, self._writer, self._new_workers = bus, writer, new_workers
         self._lock = threading.Lock()
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, Sequence[Worker]] = {}
         self._consumers: dict[str, Consumer] = {}
         self._queues: set[str] = set()  # of which destinations: made here and not deleted yet
         self._closed = False
 
     def reload(self) -> None:
-        """Start a worker for every new destination; end those of destinations that are gone."""
+        """Start workers for every new destination; end those of destinations that are gone."""
         with self._writer.database.read() as session:
             names = queries.destination_names(session)
         with self._lock:
@@ -227,19 +260,21 @@ class Destinations:
             for name in sorted(names - self._workers.keys()):
                 self._start(name)
             for name in sorted(self._workers.keys() - names):
-                self._workers.pop(name).stop(0)  # what it has in hand is withdrawn
+                for worker in self._workers.pop(name):
+                    worker.stop(0)  # what it has in hand is withdrawn
 
     def wake(self) -> None:
         """Have every worker look for work now."""
         with self._lock:
-            for worker in self._workers.values():
-                worker.wake()
+            workers = list(chain.from_iterable(self._workers.values()))
+        for worker in workers:
+            worker.wake()
 
     def wake_one(self, name: str) -> None:
-        """Have one destination's worker look for work now."""
+        """Have one destination's workers look for work now."""
         with self._lock:
-            worker = self._workers.get(name)
-        if worker is not None:
+            workers = self._workers.get(name, ())
+        for worker in workers:
             worker.wake()
 
     def delete_queues(self) -> None:
@@ -276,7 +311,8 @@ class Destinations:
         deadline = time.monotonic() + timeout
         with self._lock:
             self._closed = True
-            consumers, workers = list(self._consumers.values()), list(self._workers.values())
+            consumers = list(self._consumers.values())
+            workers = list(chain.from_iterable(self._workers.values()))
         for worker in workers:
             worker.wake()
         for consumer in consumers:
@@ -286,9 +322,10 @@ class Destinations:
                 log.warning(Log.DELIVERY_LEFT, destination=worker.name)
 
     def _start(self, name: str) -> None:
-        self._workers[name] = worker = self._new_worker(name)
+        self._workers[name] = workers = self._new_workers(name)
         self._consume(name)
-        worker.start()
+        for worker in workers:
+            worker.start()
 
     def _consume(self, name: str) -> None:
         if self._closed or name in self._consumers:
@@ -302,10 +339,9 @@ class Destinations:
         """`delivery-due`: take the delivery up, or let the message wait where operators see it."""
         due = {expect(each, DeliveryDue).delivery_id for each in messages}
         with self._lock:
-            worker = self._workers.get(name)
-        if worker is not None:
-            for each in sorted(self._unclaimed(due)):
-                worker.offer(each)
+            workers = self._workers.get(name, ())
+        for each in sorted(self._unclaimed(due)) if workers else ():
+            any(worker.offer(each) for worker in workers)
         if left := self._unclaimed(due):  # nor has anybody else taken them meanwhile
             raise NotYet(f"{len(left)} deliveries to {name} have to wait")
 

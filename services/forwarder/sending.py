@@ -62,13 +62,14 @@ class Why(Enum):
     TRIED = auto()  # one way or another; go on
     REOPEN = auto()  # tried, and the association is over
     DOWN = auto()  # the destination is
+    NOT_LET_IN = auto()  # a guest is, which says nothing of the destination
     WITHDRAWN = auto()  # the lease is lost, or a person said stop
     STOPPED = auto()  # the forwarder is
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How it ended; the reason if the destination is down."""
+    """How it ended; the reason if the destination is down or lets no guest in."""
 
     why: Why
     reason: DeliveryReason | None = None
@@ -108,7 +109,8 @@ class Attempt:
     """One attempt at a claimed delivery; for one thread.
 
     `on_answer`, given where the destination was down, is called once: when it has answered a
-    C-STORE with anything but being out of resources.
+    C-STORE with anything but being out of resources. A `guest` that gets no association leaves it
+    at that.
     """
 
     def __init__(
@@ -118,9 +120,11 @@ class Attempt:
         peer: PeerAddress,
         tls: ssl.SSLContext | None,
         on_answer: Callable[[], None] | None,
+        *,
+        guest: bool = False,
     ) -> None:
         self._sender, self._claim, self._peer, self._tls = sender, claim, peer, tls
-        self._on_answer = on_answer
+        self._on_answer, self._guest = on_answer, guest
         self._unrecorded: list[Delivered] = []
         self._recorded_at = time.monotonic()
         self._checked_at = -math.inf  # the claim may be older than it seems: look before the first
@@ -158,6 +162,8 @@ class Attempt:
         except Stopped:
             return _STOPPED
         except PeerError as error:
+            if self._guest:
+                return End(Why.NOT_LET_IN, reason_of(error))
             self._sender.outages.went_down(
                 self._claim.destination, reason_of(error), probing=self._probing
             )

@@ -179,7 +179,7 @@ def two(world: World) -> Iterator[list[Destinations]]:
     worker = partial(
         Worker, writer=writer, sender=sender, tls=tls, own_ae_title="ROUTER", every=0.05
     )
-    made = [Destinations(world.bus, writer, worker) for _ in range(2)]
+    made = [Destinations(world.bus, writer, lambda name: [worker(name)]) for _ in range(2)]
     yield made
     stopping.set()
     for each in made:
