@@ -149,9 +149,12 @@ def build(
         own_ae_title=settings.ae_title,
         every=pace.work,
     )
-    destinations = Destinations(
-        bus, writer, lambda name: (new_worker(name), new_worker(name, guest=True))
-    )
+
+    def new_workers(name: str) -> tuple[Worker, Worker]:
+        host = new_worker(name)
+        return host, new_worker(name, host=host)
+
+    destinations = Destinations(bus, writer, new_workers)
     parts = Parts(archive, Owing(writer), deliveries, outages, destinations)
     return Forwarder(bus, writer, parts, relay, pace, alone=alone)
 

@@ -4,9 +4,9 @@ A worker sends what is due until nothing is, then sleeps until a message wakes i
 passed. Every forwarder has two for every destination, since one association does not fill the line:
 its peer writes and answers while nothing is sent. Leases in the database keep all of them apart.
 
-The second one is a guest: it takes nothing up while the destination is down, and keeps away for a
-while when it was not let in or something broke, as some destinations take one association only.
-Whether the destination is down is for the first to find out.
+The second is the guest of the first: it takes something up only while its host has an association,
+and keeps away for a while when it gets none itself or something breaks, as some destinations take
+one only. Whether the destination is down is for its host to find out.
 """
 
 import math
@@ -68,11 +68,14 @@ class Worker:
         tls: Reloading,
         own_ae_title: str,
         every: float,
-        *,
-        guest: bool = False,
+        host: "Worker | None" = None,
     ) -> None:
         self.name = name
-        self._guest, self._rests_until = guest, -math.inf
+        self._host = host
+        self.guest: Worker | None = None
+        if host is not None:
+            host.guest = self
+        self.is_connected, self._rests_until = False, -math.inf
         self._tls = tls
         self._writer, self._sender = writer, sender
         self._deliveries, self._outages = sender.deliveries, sender.outages
@@ -80,7 +83,7 @@ class Worker:
         self._lock = threading.Lock()  # over the next two, and while work is being chosen
         self._given: Work | None = None
         self._busy = False
-        self._task = Task(f"deliver {name}{' too' if guest else ''}", self._work_off, every=every)
+        self._task = Task(f"deliver {name}{' too' if host else ''}", self._work_off, every=every)
 
     def start(self) -> None:
         """Begin to work."""
@@ -103,7 +106,7 @@ class Worker:
     def offer(self, delivery_id: str) -> bool:
         """Take this delivery up now, unless it is not due or the worker is busy."""
         with self._lock:
-            if self._busy or self._rests or self._sender.stopping.is_set():
+            if self._busy or self._keeps_away or self._sender.stopping.is_set():
                 return False
             destination = self._standing()
             if destination is None or destination.paused or destination.outage:
@@ -117,8 +120,11 @@ class Worker:
         return True
 
     @property
-    def _rests(self) -> bool:
-        return time.monotonic() < self._rests_until
+    def _keeps_away(self) -> bool:
+        """Whether a guest would not be welcome."""
+        if self._host is None:
+            return False
+        return not self._host.is_connected or time.monotonic() < self._rests_until
 
     def _work_off(self) -> None:
         """Do what is due, until nothing is."""
@@ -134,16 +140,16 @@ class Worker:
                 self._busy = False
 
     def _next(self) -> Work | None:
-        if self._rests:
+        if self._keeps_away:
             return None
         destination = self._standing()
-        if destination is None or destination.paused or (self._guest and destination.outage):
+        if destination is None or destination.paused:
             return None
         if destination.outage is None:
             self._need_folder()
             claim = self._deliveries.claim_next(self.name)
             return Work(destination, claim, probing=False) if claim else None
-        if not is_due(destination.outage.next_probe_at, self._writer.clock()):
+        if self._host or not is_due(destination.outage.next_probe_at, self._writer.clock()):
             return None
         by_image = destination.outage.probe == "image"
         if by_image:
@@ -175,6 +181,11 @@ class Worker:
     def _send(self, work: Work, claim: Claim) -> None:
         came_up = False
 
+        def on_connected(connected: bool) -> None:
+            self.is_connected = connected
+            if connected and self.guest is not None:
+                self.guest.wake()
+
         def on_answer() -> None:
             nonlocal came_up
             came_up = True
@@ -188,11 +199,12 @@ class Worker:
             claim,
             peer,
             tls,
+            on_connected,
             on_answer if work.probing else None,
-            guest=self._guest,
+            is_guest=self._host is not None,
         )
         end = attempt.run()
-        if self._guest and end.reason is not None:
+        if self._host and end.reason is not None:
             self._rest(end.reason)
         if end.why is Why.TRIED:
             self._deliveries.conclude(claim, attempt.last_failure)

@@ -109,8 +109,8 @@ class Attempt:
     """One attempt at a claimed delivery; for one thread.
 
     `on_answer`, given where the destination was down, is called once: when it has answered a
-    C-STORE with anything but being out of resources. A `guest` that gets no association leaves it
-    at that.
+    C-STORE with anything but being out of resources. `on_connected` is told when there is an
+    association and when there is none any more. A guest that gets none leaves it at that.
     """
 
     def __init__(
@@ -119,12 +119,13 @@ class Attempt:
         claim: Claim,
         peer: PeerAddress,
         tls: ssl.SSLContext | None,
+        on_connected: Callable[[bool], None],
         on_answer: Callable[[], None] | None,
         *,
-        guest: bool = False,
+        is_guest: bool,
     ) -> None:
         self._sender, self._claim, self._peer, self._tls = sender, claim, peer, tls
-        self._on_answer, self._guest = on_answer, guest
+        self._on_connected, self._on_answer, self._is_guest = on_connected, on_answer, is_guest
         self._unrecorded: list[Delivered] = []
         self._recorded_at = time.monotonic()
         self._checked_at = -math.inf  # the claim may be older than it seems: look before the first
@@ -162,16 +163,18 @@ class Attempt:
         except Stopped:
             return _STOPPED
         except PeerError as error:
-            if self._guest:
+            if self._is_guest:
                 return End(Why.NOT_LET_IN, reason_of(error))
             self._sender.outages.went_down(
                 self._claim.destination, reason_of(error), probing=self._probing
             )
             return End(Why.DOWN, reason_of(error))
         with association:
+            self._on_connected(True)
             try:
                 return self._send_all(association, association.accepted, batch)
             finally:
+                self._on_connected(False)
                 self._record()
 
     def _send_all(

@@ -41,6 +41,7 @@ class Pacs:
         self.transfer_syntaxes: Collection[str] | None = None  # None: whatever is proposed
         self.knows_echo = True
         self.reject = False
+        self.most_associations = 50  # at once; as it is when it comes up
         self.first_statuses: list[int] = []  # for the first images to come
         self.status_of: dict[str, int] = {}
         self.status = SUCCESS
@@ -72,7 +73,7 @@ class Pacs:
     def up(self) -> None:
         """Listen, always on the same port."""
         ae = AE(ae_title=self.ae_title)
-        ae.maximum_associations = 50
+        ae.maximum_associations = self.most_associations
         ae.add_supported_context(VERIFICATION)
         self._server = ae.start_server(
             ("127.0.0.1", self.port),

@@ -35,6 +35,59 @@ def test_two_forwarders_send_each_image_once(world: World, pacs: Pacs) -> None:
             assert set(each.has()) == {uid for study in studies for uid in study.uids}
 
 
+def test_two_studies_go_to_one_destination_at_the_same_time(world: World, pacs: Pacs) -> None:
+    pacs.gate.clear()
+    world.add_destination(pacs)
+    world.start()
+    studies = [world.add_study(2) for _ in range(3)]
+    eventually(lambda: len(pacs.asked) == 2, "an image of two of them to be in hand")
+    pacs.gate.set()
+    eventually(lambda: all(world.state(each) == StudyState.SENT for each in studies), "all")
+    assert sorted(pacs.has()) == sorted(uid for study in studies for uid in study.uids)
+
+
+def test_a_destination_that_takes_one_association_is_sent_one_study_after_the_other(
+    world: World,
+) -> None:
+    narrow = Pacs()
+    narrow.most_associations = 1
+    with narrow:
+        narrow.gate.clear()
+        world.add_destination(narrow)
+        world.start()
+        studies = [world.add_study(2) for _ in range(3)]
+        eventually(lambda: narrow.asked and narrow.calls == 2, "the second not to be let in")
+        narrow.gate.set()
+        eventually(lambda: all(world.state(each) == StudyState.SENT for each in studies), "all")
+        assert sorted(narrow.has()) == sorted(uid for study in studies for uid in study.uids)
+        assert narrow.calls == 4  # it was not tried again
+    assert not [each.type for each in world.messages if "destination-" in each.type]
+
+
+def test_a_destination_that_breaks_a_second_association_is_left_with_one(
+    world: World, pacs: Pacs
+) -> None:
+    pacs.gate.clear()
+    world.add_destination(pacs)
+    world.start()
+    studies = [world.add_study(2) for _ in range(2)]
+    eventually(lambda: len(pacs.asked) == 2, "an image of each to be in hand")
+    pacs.down()
+    pacs.gate.set()
+    eventually(world.outage, "the outage")
+    pacs.up()
+    world.pass_time(lambda: all(world.state(each) == StudyState.SENT for each in studies), "all")
+    before = pacs.calls
+    pacs.gate.clear()
+    more = [world.add_study(1) for _ in range(2)]
+    eventually(lambda: pacs.calls == before + 1, "the first")
+    pacs.gate.set()
+    eventually(lambda: all(world.state(each) == StudyState.SENT for each in more), "all")
+    assert sorted(set(pacs.has())) == sorted(
+        uid for study in (*studies, *more) for uid in study.uids
+    )
+
+
 def test_bytes_that_are_replaced_while_they_are_sent_arrive_before_the_newer_ones(
     world: World, pacs: Pacs, killed: Deliveries
 ) -> None:
