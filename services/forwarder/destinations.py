@@ -180,6 +180,7 @@ class Worker:
 
     def _send(self, work: Work, claim: Claim) -> None:
         came_up = False
+        other = self._host or self.guest
 
         def on_connected(connected: bool) -> None:
             self.is_connected = connected
@@ -199,8 +200,9 @@ class Worker:
             claim,
             peer,
             tls,
-            on_connected,
             on_answer if work.probing else None,
+            on_connected,
+            lambda: other is not None and other.is_connected,
             is_guest=self._host is not None,
         )
         end = attempt.run()

@@ -35,7 +35,7 @@ from services.forwarder.queries import Claim, Delivered, Item
 from services.forwarder.writing import Stopping
 
 MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: the odd numbers up to 255
-RECORD_AT_MOST = 8  # images that a crash may send a second time
+RECORD_AT_MOST = 8  # images of a destination that a crash may have sent a second time
 RECORD_EVERY_SECONDS = 0.25
 LARGE_BYTES = 4 << 20  # such an image takes a while: what came before is recorded first
 
@@ -110,7 +110,8 @@ class Attempt:
 
     `on_answer`, given where the destination was down, is called once: when it has answered a
     C-STORE with anything but being out of resources. `on_connected` is told when there is an
-    association and when there is none any more. A guest that gets none leaves it at that.
+    association and when there is none any more. `has_company` says whether another attempt has one
+    to the same destination. A guest that gets none leaves it at that.
     """
 
     def __init__(
@@ -119,13 +120,15 @@ class Attempt:
         claim: Claim,
         peer: PeerAddress,
         tls: ssl.SSLContext | None,
-        on_connected: Callable[[bool], None],
         on_answer: Callable[[], None] | None,
+        on_connected: Callable[[bool], None],
+        has_company: Callable[[], bool],
         *,
         is_guest: bool,
     ) -> None:
         self._sender, self._claim, self._peer, self._tls = sender, claim, peer, tls
-        self._on_connected, self._on_answer, self._is_guest = on_connected, on_answer, is_guest
+        self._on_answer, self._on_connected = on_answer, on_connected
+        self._has_company, self._is_guest = has_company, is_guest
         self._unrecorded: list[Delivered] = []
         self._recorded_at = time.monotonic()
         self._checked_at = -math.inf  # the claim may be older than it seems: look before the first
@@ -263,7 +266,8 @@ class Attempt:
     def _is_time_to_record(self, now: float, following: Item) -> bool:
         if not self._unrecorded:
             return False
-        many = len(self._unrecorded) >= RECORD_AT_MOST
+        most = RECORD_AT_MOST // 2 if self._has_company() else RECORD_AT_MOST
+        many = len(self._unrecorded) >= most
         return (
             many or following.size >= LARGE_BYTES or now - self._recorded_at >= RECORD_EVERY_SECONDS
         )
