@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from dicom_router.bus.handling import HandOver, Interrupted, announce, next_batch
 from dicom_router.bus.protocol import (
+    LINGER_SECONDS,
     Binding,
     BrokerUnavailable,
     Consumer,
@@ -67,6 +68,7 @@ class MemoryBus:
         handler: Handler,
         *,
         batch: int = 100,
+        linger: float = LINGER_SECONDS,  # noqa: ARG002 - nothing to wait for
         on_connected: Callable[[], None] = lambda: None,
     ) -> Consumer:
         """See `Bus`."""

@@ -107,6 +107,10 @@ class Consumer(Protocol):
         """Take no more, finish what is in hand; whether it ended within `timeout` seconds."""
 
 
+# With 1,600 messages a second this makes batches of 80 instead of 10.
+LINGER_SECONDS = 0.01
+
+
 class Bus(Protocol):
     """Publish with confirmation, consume in batches."""
 
@@ -133,13 +137,17 @@ class Bus(Protocol):
         handler: Handler,
         *,
         batch: int = 100,
+        linger: float = LINGER_SECONDS,
         on_connected: Callable[[], None] = lambda: None,
     ) -> Consumer:
         """Declare the queue and handle its messages in a thread of its own, in batches.
 
-        Takes what is there: a single message is handled at once. `on_connected` is called after
-        every (re)subscription, for sweeping up what was missed meanwhile; it runs in the consumer's
-        thread, so it should only set the sweep off, and what it raises is logged.
+        Takes what is there: a single message is handled at once. While messages stream in,
+        a broker's are waited for up to five times `linger` seconds, or each batch would be tiny.
+
+        `on_connected` is called after every (re)subscription, for sweeping up what was missed
+        meanwhile; it runs in the consumer's thread, so it should only set the sweep off. What it
+        raises is logged.
 
         Raises:
             ConfigurationError: the broker refuses the queue.

@@ -39,6 +39,7 @@ _RELAY_EVERY_SECONDS = 10.0
 _BULK_EVERY_SECONDS = 1.0
 _PRUNE_EVERY_SECONDS = 3600.0
 _RECORD_BATCH = 200
+_RECORD_LINGER = 0.05  # seconds: who follows events does not notice, and recording takes less
 
 log = get_logger()
 
@@ -92,6 +93,7 @@ class ApiService:
                 EVENTS_QUEUE,
                 self._recorder.record,
                 batch=_RECORD_BATCH,
+                linger=_RECORD_LINGER,
                 on_connected=self._on_connected,
             ),
         )

@@ -11,6 +11,7 @@ from typing import Any
 from pika.exceptions import ChannelClosedByBroker
 
 from dicom_router.bus.protocol import (
+    LINGER_SECONDS,
     BrokerUnavailable,
     Consumer,
     Handler,
@@ -80,6 +81,7 @@ class RabbitBus:
         handler: Handler,
         *,
         batch: int = 100,
+        linger: float = LINGER_SECONDS,
         on_connected: Callable[[], None] = lambda: None,
     ) -> Consumer:
         """See `Bus`; a handler may take up to 30 s a call, or the connection is lost.
@@ -96,6 +98,7 @@ class RabbitBus:
             parameters=self._parameters,
             publish=self.publish,
             batch=batch,
+            linger=linger,
             on_connected=on_connected,
             hold_seconds=self._hold_seconds,
         )

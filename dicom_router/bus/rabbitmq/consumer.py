@@ -41,10 +41,7 @@ log = get_logger()
 # takes it back by force after 30 minutes.
 HOLD_SECONDS = 600.0
 
-# How long to look for more when more has been coming, and how many times that in all. With 1,600
-# messages a second this makes batches of 80 instead of 10.
-LINGER_SECONDS = 0.01
-_LOOKS = 5
+_LOOKS = 5  # for more, while each brings some
 
 # Every wait is ended by what it waits for; this is how long a lost wake-up would go unnoticed.
 _PATIENCE_SECONDS = 1.0
@@ -86,6 +83,7 @@ class RabbitConsumer(threading.Thread):
         parameters: pika.connection.Parameters,
         publish: Publish,
         batch: int,
+        linger: float,
         on_connected: Callable[[], None],
         hold_seconds: float = HOLD_SECONDS,
     ) -> None:
@@ -94,7 +92,7 @@ class RabbitConsumer(threading.Thread):
         self._tag = tag
         self._parameters = parameters
         self._publish = publish
-        self._batch = batch
+        self._batch, self._linger = batch, linger
         self._on_connected = on_connected
         self._hold_seconds = hold_seconds
         self._hand_over = HandOver(
@@ -263,7 +261,7 @@ class RabbitConsumer(threading.Thread):
                 if self._held:
                     self._adapt()
                     batch = self._gather(linger)
-                    linger = LINGER_SECONDS if len(batch) > 1 else 0.0
+                    linger = self._linger if len(batch) > 1 else 0.0
                     self._hand_over(batch)
         except Interrupted:
             return []
