@@ -28,7 +28,7 @@ def establish(archive: Archive, database: Database, clock: Callable[[], datetime
     `WrongFolder` when it is not, `DatabaseUnavailable` when that can't be told.
     """
     recorded, is_new = _recorded(database)
-    archive.expect(recorded)
+    archive.identity.expect(recorded)
     if recorded is None:
         if not (is_new or archive.has_spool()):
             raise WrongFolder(
@@ -38,8 +38,8 @@ def establish(archive: Archive, database: Database, clock: Callable[[], datetime
                     root=archive.root,
                 )
             )
-        archive.expect(_record(archive, database, clock()))
-    archive.require()
+        archive.identity.expect(_record(archive, database, clock()))
+    archive.identity.require()
     archive.prepare()
 
 
@@ -49,12 +49,12 @@ def check(archive: Archive, database: Database) -> None:
     Raises what `establish` does.
     """
     learn(archive, database)
-    archive.require()
+    archive.identity.require()
 
 
 def learn(archive: Archive, database: Database) -> None:
     """Tell the archive which folder is the database's, and change nothing."""
-    archive.expect(_recorded(database)[0])
+    archive.identity.expect(_recorded(database)[0])
 
 
 def _recorded(database: Database) -> tuple[str | None, bool]:
@@ -68,7 +68,7 @@ def _recorded(database: Database) -> tuple[str | None, bool]:
 def _record(archive: Archive, database: Database, now: datetime) -> str:
     """Record the folder's id, made if need be; the one that counts if another was quicker."""
     archive.prepare()
-    row = {"id": 1, "router_id": archive.ensure_id(), "adopted_at": now}
+    row = {"id": 1, "router_id": archive.identity.ensure(), "adopted_at": now}
     with database.write() as session:
         insert_or_ignore(session, DataFolder, [row])
         return session.get_one(DataFolder, 1).router_id

@@ -31,6 +31,7 @@ from dicom_router.dimse.command import (
     SUCCESS,
     StoreStatus,
 )
+from dicom_router.dimse.connecting import PeerAddress, RequestorTimeouts
 from dicom_router.dimse.connection import StopSignal
 from dicom_router.dimse.errors import (
     ContextNotAccepted,
@@ -40,7 +41,7 @@ from dicom_router.dimse.errors import (
     Stopped,
 )
 from dicom_router.dimse.negotiation import VERIFICATION, is_storage, takes_any_of
-from dicom_router.dimse.requestor import Association, PeerAddress, RequestorTimeouts
+from dicom_router.dimse.requestor import Association
 
 __all__ = [
     "CALLED_AE_TITLE_NOT_RECOGNIZED",

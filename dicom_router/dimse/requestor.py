@@ -17,11 +17,9 @@ After any error the association is over. The window of asynchronous operations i
 """
 
 import os
-import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 from pathlib import Path
@@ -40,12 +38,12 @@ from dicom_router.dimse.associate import (
     pair_contexts,
 )
 from dicom_router.dimse.command import Command, StoreStatus
+from dicom_router.dimse.connecting import PeerAddress, RequestorTimeouts, connect
 from dicom_router.dimse.connection import (
     Bytes,
     Connection,
     ConnectionLost,
     DeadlineExpired,
-    HandshakeFailed,
     Inbound,
     Stopping,
     StopSignal,
@@ -73,42 +71,13 @@ from dicom_router.dimse.pdu import (
     fragment_header,
     fragment_size,
 )
-from dicom_router.said import Said, cause_of, said
+from dicom_router.said import Said, said
 
 _MAX_PDU = 1 << 14  # bytes; we announce it, and receive nothing but short responses
 _INBOUND_SIZE = 1 << 16
 _CHUNK_SIZE = 1 << 20  # bytes of a file in memory at once
 _MAX_CHUNK_FRAGMENTS = 500  # with their headers within one sendmsg
 _MAX_ANSWER = 1 << 16  # bytes of an A-ASSOCIATE-AC (128 contexts take 6 KiB) or of a command set
-
-
-@dataclass(frozen=True, slots=True)
-class PeerAddress:
-    """Where a peer is, what it is called, and what we call ourselves there."""
-
-    host: str
-    port: int
-    ae_title: str
-    calling_ae_title: str
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return said("{title} at {host}:{port}", title=self.ae_title, host=host, port=self.port)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestorTimeouts:
-    """`response` runs from the last byte of the request, `stall` is for each write.
-
-    `stop_grace` is what the message in hand has left once the router stops.
-    """
-
-    connect_seconds: float = 10.0
-    negotiation_seconds: float = 30.0
-    response_seconds: float = 60.0
-    stall_seconds: float = 60.0
-    release_seconds: float = 5.0
-    stop_grace_seconds: float = 4.0
 
 
 class _PeerAborted(Exception):
@@ -145,9 +114,7 @@ class Association:
         Raises PeerError, ValueError for too many contexts, and Stopped once `stopping` is set.
         """
         proposed = pair_contexts(contexts)
-        connection = Connection(_connect(peer, timeouts), timeouts.stall_seconds, stopping)
-        if tls:
-            _secure(connection, peer, timeouts, tls)
+        connection = connect(peer, timeouts, tls, stopping)
         association = cls(connection, peer, timeouts)
         request = AssociateRequest(
             called_ae_title=peer.ae_title,
@@ -459,55 +426,6 @@ class Association:
         except (ConnectionLost, DeadlineExpired, Stopping, ProtocolError):
             pass  # nothing, then: the broken connection itself is the news
         return None
-
-
-def _connect(peer: PeerAddress, timeouts: RequestorTimeouts) -> socket.socket:
-    try:
-        return socket.create_connection((peer.host, peer.port), timeouts.connect_seconds)
-    except (socket.gaierror, UnicodeError) as error:
-        text = said(
-            "the host name of {peer} is not known: is it right, and does DNS work here?", peer=peer
-        )
-        raise PeerError(text, "unreachable", "dns") from error
-    except ConnectionRefusedError as error:
-        text = said(
-            "{peer} refused the connection: is it running, and is the port right?", peer=peer
-        )
-        raise PeerError(text, "unreachable", "connect") from error
-    except TimeoutError as error:
-        text = said(
-            "{peer} did not answer within {seconds:g} s: is it switched on, and does a firewall "
-            "let us through?",
-            peer=peer,
-            seconds=timeouts.connect_seconds,
-        )
-        raise PeerError(text, "timeout", "connect") from error
-    except OSError as error:
-        text = said("{peer} cannot be reached: {why}", peer=peer, why=cause_of(error))
-        raise PeerError(text, "unreachable", "connect") from error
-
-
-def _secure(
-    connection: Connection, peer: PeerAddress, timeouts: RequestorTimeouts, tls: ssl.SSLContext
-) -> None:
-    connection.deadline = monotonic() + timeouts.negotiation_seconds
-    try:
-        connection.secure(tls, peer.host)
-    except HandshakeFailed as error:
-        connection.close()
-        text = said("no TLS connection with {peer}: {why}", peer=peer, why=error)
-        raise PeerError(text, "unreachable", "tls") from error
-    except DeadlineExpired as error:
-        connection.close()
-        text = said(
-            "{peer} did not finish the TLS handshake: does it speak TLS on this port?", peer=peer
-        )
-        raise PeerError(text, "timeout", "tls") from error
-    except Stopping as error:
-        connection.close()
-        raise Stopped(
-            said("stopped before the TLS handshake with {peer} was over", peer=peer)
-        ) from error
 
 
 def _read_exactly(descriptor: int, view: memoryview, offset: int) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from dicom_router.archive import Archive
+from dicom_router.archive import Archive, write_once
 from dicom_router.database import Database
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.models import ApiToken, UserSession
@@ -295,7 +295,7 @@ def ensure_token(settings: Settings, archive: Archive) -> tuple[str, bool]:
     path = archive.root / TOKEN_FILE
     new = secrets.token_urlsafe(32)
     try:
-        if archive.write_once(path, f"{new}\n".encode(), mode=0o600):
+        if write_once(path, f"{new}\n".encode(), mode=0o600):
             return new, True
         kept = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -252,7 +252,7 @@ def _looked(settings: Settings) -> Iterator[tuple[str, object]]:
     """What can be seen from here, with the error where it can't."""
     archive = Archive(settings.data_dir)
     yield "data folder", str(archive.root.absolute())
-    yield "data folder's id", archive.found_id()
+    yield "data folder's id", archive.identity.found()
     try:
         space = archive.space()
         yield "disk", {"total_bytes": space.total, "free_bytes": space.free}

@@ -287,7 +287,7 @@ class Attempt:
     def _unreadable(self, error: OSError) -> Failure:
         """A file may be gone; a data folder that is gone is no image's fault: `DiskTrouble`."""
         archive = self._sender.archive
-        if error.errno not in _FILE_ERRORS or not archive.is_there():
+        if error.errno not in _FILE_ERRORS or not archive.identity.is_right():
             raise DiskTrouble(
                 f"The data folder {archive.root} can't be read: {error.strerror}"
             ) from error
@@ -297,7 +297,7 @@ class Attempt:
 
     def _missing(self, why: Said) -> Failure:
         """What there is to say of a file, unless another disk is in the place of its own."""
-        self._sender.archive.require()
+        self._sender.archive.identity.require()
         return policy.missing(why)
 
 

@@ -63,7 +63,7 @@ class Folders:
         with self._database.read() as session:
             expected = queries.folders_on_disk(session)
         found = [path.name for path in self._archive.study_folders()]
-        self._archive.require()
+        self._archive.identity.require()
         return sorted({*expected, *found}, reverse=True)
 
     def _try(self, folder: str) -> None:
@@ -152,7 +152,7 @@ class Folders:
             if study is None or study.deleted:
                 return
             files = self._archive.study_files(study.folder)
-            self._archive.require()
+            self._archive.identity.require()
             rows = queries.organized_receipts(session, study_uid)
             self._take_back(session, study, [row for row in rows if not row.on_disk], now)
             here = [row for row in rows if row.on_disk]

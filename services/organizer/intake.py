@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
-from dicom_router.archive import Archive, ReceiptId, data_set_sha256, is_plain_file
+from dicom_router.archive import Archive, ReceiptId, data_set_sha256, flush_folders, is_plain_file
 from dicom_router.database import Database, Session
 from dicom_router.errors import TryAgain, Unprocessable
 from dicom_router.events import InstanceRejected, InstanceStored, Message, message
@@ -80,7 +80,7 @@ class Intake:
             raise self._archive.trouble(error) from error
 
     def _organize(self, stored: Sequence[InstanceStored], folder: str) -> None:
-        self._archive.require()
+        self._archive.identity.require()
         unknown, unfinished = self._sort(stored)
         receipts = [self._inspect(each) for each in unknown]
         present = [each for each in receipts if each is not None]
@@ -90,7 +90,7 @@ class Intake:
         missing = self._finish(unfinished)
         missing += self._still_unknown([e for e, r in zip(unknown, receipts, strict=True) if not r])
         if missing:
-            self._archive.require()
+            self._archive.identity.require()
             _raise_missing(missing)
 
     def finish(self, receipt_ids: Collection[str]) -> list[str]:
@@ -107,7 +107,7 @@ class Intake:
             studies = queries.lock_studies_of(session, receipt_ids)
             self._revive(session, studies, receipt_ids)
             moves = self._move(session, studies, receipt_ids)
-            self._archive.require()  # or what was not found would be taken for missing
+            self._archive.identity.require()  # or what was not found would be taken for missing
             queries.derive_counts(session, studies)
             for study_uid in moves.active:
                 refresh_state(session, studies[study_uid], self._clock())
@@ -135,13 +135,13 @@ class Intake:
 
     def set_aside(self, path: Path, name: str, why: str, calling_ae_title: str = "") -> None:
         """Quarantine a file that is no instance at all, and record it as one that was rejected."""
-        aside = self._archive.quarantine(path, f"{stray_name(name)}.dcm", why)
+        aside = self._archive.quarantine.put(path, f"{stray_name(name)}.dcm", why)
         log.warning(Log.INSTANCE_QUARANTINED, why=why, path=aside)
         self._record_set_aside([self._aside(aside, why, calling_ae_title)])
 
     def record_quarantined(self, path: Path) -> bool:
         """Record a file in quarantine that no row knows; False if it is gone meanwhile."""
-        aside = self._archive.quarantined(path.name)
+        aside = self._archive.quarantine.find(path.name)
         if aside is None:
             return False
         self._record_set_aside([self._aside(*aside)])
@@ -174,7 +174,7 @@ class Intake:
         try:
             header = self._header(stored)
         except FileNotFoundError:
-            if not self._archive.is_there():
+            if not self._archive.identity.is_right():
                 raise
             return None
         except Unprocessable as error:
@@ -198,7 +198,7 @@ class Intake:
     ) -> NewReceipt:
         """Move a file that can't be organized to quarantine, with the reason beside it."""
         path = self._archive.path(stored.spool_path)
-        aside = self._archive.quarantine(path, f"{stored.receipt_id}.dcm", why)
+        aside = self._archive.quarantine.put(path, f"{stored.receipt_id}.dcm", why)
         log.warning(Log.INSTANCE_QUARANTINED, receipt_id=stored.receipt_id, why=why, path=aside)
         return NewReceipt(stored, received_at, header, aside, quarantined_because=why)
 
@@ -294,7 +294,7 @@ class Intake:
                 current[key] = receipt
             if self._identify(session, receipt, study):
                 moves.active.add(study.study_uid)
-        self._archive.flush(moves.folders)
+        flush_folders(moves.folders)
         return moves
 
     def _identify(self, session: Session, receipt: Receipt, study: Study) -> bool:
@@ -390,14 +390,14 @@ class Intake:
             if came_from and self._archive.put_back(target, came_from):
                 return
             why = f"it was in the folder under the name of {receipt.receipt_id}, unknown"
-            aside = self._archive.quarantine(target, f"{receipt.receipt_id}-before.dcm", why)
+            aside = self._archive.quarantine.put(target, f"{receipt.receipt_id}-before.dcm", why)
             if not is_plain_file(self._archive.path(aside)):
                 return  # a link or a folder, of which there is nothing to tell
             self._insert_set_aside(session, [self._aside(aside, why)])
 
     def _was_superseded(self, session: Session, receipt: Receipt, study: Study) -> bool:
         """Whether newer bytes pushed this file aside, which was not recorded; if so, record it."""
-        aside = self._archive.quarantined(f"{receipt.receipt_id}.dcm")
+        aside = self._archive.quarantine.find(f"{receipt.receipt_id}.dcm")
         if aside is None:
             return False
         receipt.file_name, receipt.reason = aside
@@ -414,10 +414,10 @@ class Intake:
         target = self._archive.study_file(study.folder, older.file_name or "")
         if older.on_disk and self._archive.receipt_in(target) != newer.receipt_id:
             try:
-                self._archive.quarantine(target, name, why)
+                self._archive.quarantine.put(target, name, why)
             except FileNotFoundError:
                 log.warning(Log.INSTANCE_MISSING, receipt_id=older.receipt_id, why=why)
-        aside = self._archive.quarantined(name)
+        aside = self._archive.quarantine.find(name)
         older.file_name = aside[0] if aside else None
         older.reason = why
         moves.folders.add(target.parent)

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 
-from dicom_router.archive import Archive
+from dicom_router.archive import Archive, write_atomically
 from dicom_router.database import Database, Session
 from dicom_router.history import history_entry
 from dicom_router.models import Projection, Study
@@ -63,10 +63,10 @@ class HistoryFile:
                 self._entries = _rendered(queries.recent_studies(session))
             else:
                 self._entries |= _rendered(s for s in changed if s.history_month is None)
-            self._archive.require()
+            self._archive.identity.require()
             months = {study.history_month for study in changed if study.history_month}
             self._write_months(session, months | self._outgrow(session))
-            self._archive.write_atomically(self._archive.history_path, _joined(self._entries))
+            write_atomically(self._archive.history_path, _joined(self._entries))
             lock.holder, lock.generation = self._holder, lock.generation + 1
             generation = lock.generation
         self._generation = generation
@@ -100,9 +100,7 @@ class HistoryFile:
     def _write_months(self, session: Session, months: set[str]) -> None:
         for month in sorted(months):
             entries = _rendered(queries.studies_of_month(session, month))
-            self._archive.write_atomically(
-                self._archive.older_history_path(month), _joined(entries)
-            )
+            write_atomically(self._archive.older_history_path(month), _joined(entries))
 
 
 def _rendered(studies: Iterable[Study]) -> dict[str, str]:

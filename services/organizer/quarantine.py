@@ -66,7 +66,7 @@ class Quarantine:
             path = self._to_do(receipt_id)
             if path is not None:
                 self._record(receipt_id, "quarantine-deleted", said("deleted by {by}", by=by))
-                self._archive.remove_quarantined(path)
+                self._archive.quarantine.remove(path)
                 log.info(Log.QUARANTINE_DELETED, receipt_id=receipt_id, by=by)
         except OSError as error:
             raise self._archive.trouble(error) from error
@@ -80,7 +80,7 @@ class Quarantine:
         path = self._archive.path(row.file_name)
         if row.on_disk:
             return path
-        self._archive.remove_quarantined(path)  # a crash came before that
+        self._archive.quarantine.remove(path)  # a crash came before that
         return None
 
     def _retry(self, receipt_id: str, path: Path, by: str, asked_at: datetime) -> None:
@@ -89,7 +89,7 @@ class Quarantine:
             _require_organizable(path)
             messages = self._spool(path, receipt)
         except FileNotFoundError:
-            if is_plain_file(path) or not self._archive.is_there():
+            if is_plain_file(path) or not self._archive.identity.is_right():
                 raise  # it is the copy that is gone, or all of it: this file is to stay
             self._record(receipt_id, "quarantine-lost", said("its file is not there any more"))
             return
@@ -98,7 +98,7 @@ class Quarantine:
             return
         what = said("taken in again as {receipt} for {by}", receipt=str(receipt), by=by)
         self._record(receipt_id, "quarantine-retried", what, messages)
-        self._archive.remove_quarantined(path)
+        self._archive.quarantine.remove(path)
         log.info(Log.QUARANTINE_RETRIED, receipt_id=receipt_id, taken_in_as=str(receipt), by=by)
 
     def _spool(self, path: Path, receipt: ReceiptId) -> list[Message]:
@@ -117,7 +117,7 @@ class Quarantine:
 
     def _keep(self, receipt_id: str, path: Path, why: str) -> None:
         """It can't be organized, still."""
-        self._archive.write_reason(path, why)
+        self._archive.quarantine.write_reason(path, why)
         with self._database.write() as session:
             row = queries.set_aside_receipt(session, receipt_id)
             if row is not None:

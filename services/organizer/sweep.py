@@ -172,7 +172,7 @@ class Sweep:
         """Have a row for all that is in quarantine, whatever a crash or a person has left there."""
         with self._database.read() as session:
             known = queries.set_aside_files(session)
-        files = {self._archive.relative(path): path for path in self._archive.in_quarantine()}
+        files = {self._archive.relative(path): path for path in self._archive.quarantine.files()}
         returned = [name for name in files if known.get(name) is False]
         with self._database.write() as session:
             for name in returned:  # to be removed, and cut off before: a person may ask again

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dicom_router.archive import Archive, DiskTrouble, ReceiptId
+from dicom_router.archive import Archive, DiskTrouble, ReceiptId, write_atomically
 from dicom_router.database import Database, Session
 from dicom_router.errors import Unavailable, Unprocessable
 from dicom_router.history import moment, stamp
@@ -158,7 +158,7 @@ class Takeover:
             kept = path.with_name(f"{path.name}.unreadable")
             try:
                 if not os.path.lexists(kept):
-                    self._archive.write_atomically(kept, path.read_bytes())
+                    write_atomically(kept, path.read_bytes())
             except OSError as error:
                 raise DiskTrouble(f"{path.name} can't be copied: {error.strerror}") from error
 

@@ -76,7 +76,7 @@ class Receiver:
             self._look_at_folder()
         except (DatabaseUnavailable, WrongFolder) as error:
             log.warning(Log.TASK_WAITING, task="data-folder", why=str(error))
-        if self._archive.is_there():
+        if self._archive.identity.is_right():
             self._archive.prepare()
             self._archive.open_spool(self._receiver)
             self._archive.drop_temporaries(self._receiver)

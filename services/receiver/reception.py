@@ -111,7 +111,7 @@ class Reception:
     def on_store(self, request: StoreRequest) -> StoreSink:
         """Where the data set of one C-STORE goes."""
         archive = self._place.archive
-        if not archive.is_there():
+        if not archive.identity.is_right():
             return Refusal(self, request, _NOT_MOUNTED)
         if lacks_space(archive.space(), self._place.settings.disk_min_free_percent):
             return Refusal(self, request, StoreStatus(OUT_OF_RESOURCES, "The disk is full"))
@@ -158,11 +158,11 @@ class Reception:
 
     def require_folder(self) -> None:
         """Raise `WrongFolder` unless the disk is (still) the right one."""
-        self._place.archive.require()
+        self._place.archive.identity.require()
 
     def status_of(self, error: OSError | DiskTrouble) -> StoreStatus:
         """What to answer when the disk did not take an instance."""
-        if not self._place.archive.is_there():
+        if not self._place.archive.identity.is_right():
             return _NOT_MOUNTED
         if isinstance(error, OSError) and error.errno in _FULL:
             return StoreStatus(OUT_OF_RESOURCES, "The disk is full")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_router.archive import ROUTER_ID, Archive, ReceiptId
+from dicom_router.archive import ROUTER_ID, Archive, ReceiptId, flush_folders, write_atomically
 from dicom_router.part10 import FileMeta
 from tests.chaos.journal import cut_power, forget
 from tests.chaos.shim import Shim
@@ -23,7 +23,7 @@ class Folder:
         self.data, self._beside = data, beside
         self.archive = Archive(data)
         self.archive.prepare()
-        self.archive.ensure_id()
+        self.archive.identity.ensure()
 
     def spool(self) -> Path:
         """One image that was received."""
@@ -55,10 +55,10 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
 
 
 def test_the_id_of_a_new_folder_stays(folder: Folder) -> None:
-    before = folder.archive.found_id()
+    before = folder.archive.identity.found()
     folder.cut_power()
     assert before is not None
-    assert folder.archive.found_id() == before
+    assert folder.archive.identity.found() == before
 
 
 def test_an_image_that_was_spooled_in_a_new_folder_stays(folder: Folder) -> None:
@@ -70,25 +70,25 @@ def test_an_image_that_was_spooled_in_a_new_folder_stays(folder: Folder) -> None
 def test_an_image_that_was_moved_and_flushed_stays_in_its_study(folder: Folder) -> None:
     path = folder.spool()
     folder.archive.place(path, "study", "a.dcm")
-    folder.archive.flush([path.parent, folder.data / "study", folder.data])
+    flush_folders([path.parent, folder.data / "study", folder.data])
     assert folder.cut_power() == {"study/a.dcm"}
 
 
 def test_an_image_in_quarantine_stays_with_its_reason(folder: Folder) -> None:
-    folder.archive.quarantine(folder.spool(), "a.dcm", "it was bad")
+    folder.archive.quarantine.put(folder.spool(), "a.dcm", "it was bad")
     assert folder.cut_power() == {".quarantine/a.dcm", ".quarantine/a.dcm.reason.txt"}
 
 
 def test_the_history_of_an_older_month_stays(folder: Folder) -> None:
     path = folder.archive.older_history_path("2026-01")
-    folder.archive.write_atomically(path, b"{}")
+    write_atomically(path, b"{}")
     assert folder.cut_power() == {".metadata.d/2026-01.json"}
 
 
 def test_a_study_that_was_removed_does_not_come_back(folder: Folder) -> None:
     path = folder.spool()
     folder.archive.place(path, "study", "a.dcm")
-    folder.archive.flush([path.parent, folder.data / "study", folder.data])
+    flush_folders([path.parent, folder.data / "study", folder.data])
     assert folder.archive.remove_study_files("study", ["a.dcm"])
     assert folder.cut_power() == set()
     assert not os.path.lexists(folder.data / "study")

@@ -64,7 +64,7 @@ STEPS = {
     "assigned": around(f"{_INTAKE}._assign"),
     "moved": around(f"{_ARCHIVE}.place", 3),
     "recorded": between(f"{_INTAKE}._move", f"{_INTAKE}._finish"),
-    "quarantined": between(f"{_ARCHIVE}.quarantine", f"{_INTAKE}._record_set_aside"),
+    "quarantined": between("dicom_router.archive:Quarantine.put", f"{_INTAKE}._record_set_aside"),
     "completed": around("services.organizer.completing:Completing._complete"),
     "study announced": around("dicom_router.outbox:OutboxRelay._publish", counts=_is_of_a_study),
     "owed": around("services.forwarder.owing:Owing.route"),

@@ -52,7 +52,7 @@ def test_all_that_come_first_at_once_agree(database: Database, tmp_path: Path) -
         archive = Archive(tmp_path / "data")
         together.wait(10)
         establish(archive, database)
-        return archive.expected_id
+        return archive.identity.expected
 
     with ThreadPoolExecutor(6) as pool:
         found = set(pool.map(start, range(6)))
@@ -75,7 +75,7 @@ def test_the_folder_of_the_version_before_is_adopted_silently(
     archive.prepare()
     was_at_work(database)
     establish(archive, database)
-    assert recorded(database) == archive.found_id()
+    assert recorded(database) == archive.identity.found()
 
 
 def test_a_bare_mount_point_is_not_adopted_by_a_database_that_was_at_work(
@@ -101,7 +101,7 @@ def test_without_its_disk_nothing_is_made_on_the_mount_point(
         with pytest.raises(WrongFolder):
             each.open_spool("host-1")
         with pytest.raises(WrongFolder):
-            each.quarantine(tmp_path / "data" / "any", "any", "because")
+            each.quarantine.put(tmp_path / "data" / "any", "any", "because")
         with pytest.raises(WrongFolder):
             each.remove_study_files("a-study", ["a-file"])
     assert disk.everything() == set()
@@ -121,12 +121,12 @@ def test_another_disk_is_told_by_its_id(database: Database, tmp_path: Path) -> N
 
 def test_one_that_was_never_told_trusts_the_folder_it_saw_first(tmp_path: Path) -> None:
     archive, disk = Archive(tmp_path / "data"), Disk(tmp_path / "data")
-    assert not archive.is_there()
+    assert not archive.identity.is_right()
     archive.prepare()
-    archive.ensure_id()
-    assert archive.is_there()
+    archive.identity.ensure()
+    assert archive.identity.is_right()
     disk.swap()
-    assert not archive.is_there()
+    assert not archive.identity.is_right()
 
 
 def test_connecting_makes_no_database_on_a_mount_point(tmp_path: Path) -> None:

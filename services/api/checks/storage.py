@@ -27,7 +27,7 @@ def data_folder(context: Context) -> list[Check]:
     try:
         with suppress(Unavailable):  # then what was known last counts
             learn(context.archive, context.database)
-        context.archive.require()
+        context.archive.identity.require()
     except WrongFolder as error:
         fix = said(
             "Mount the right disk at {path}: images are refused (A700) and nothing is deleted or "
@@ -82,7 +82,7 @@ def _forecast(hours: float | None) -> Said:
 def spool(context: Context) -> list[Check]:
     """What was received is taken up."""
     name, title = "spool", said("Images received are organized")
-    context.archive.require()
+    context.archive.identity.require()
     oldest = context.archive.oldest_spooled()
     if oldest is None:
         return [well(name, title, said("Nothing waits in the spool"))]

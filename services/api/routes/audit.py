@@ -10,14 +10,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from dicom_router.models import AuditEntry as AuditRow
-from services.api.access_schemas import AuditEntry
 from services.api.actions import Action
 from services.api.context import LIMIT, Admin, Api, CursorText, Limit
 from services.api.moments import since, until
 from services.api.paging import next_cursor, parse_cursor
 from services.api.queries import audit as queries
 from services.api.queries.audit import AuditFilter
-from services.api.schemas import Page
+from services.api.schemas import AuditEntry, Page
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 

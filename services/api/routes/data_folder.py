@@ -34,7 +34,7 @@ def get_data_folder(api: Api, who: Viewer) -> DataFolder:
     """
     with api.database.read() as session:
         row = queries.data_folder(session)
-        expected, found = row.router_id if row else None, api.archive.found_id()
+        expected, found = row.router_id if row else None, api.archive.identity.found()
         status, missing = _status(expected, found), []
         if status is not DataFolderStatus.OK:
             missing = queries.missing(session, _present(api))
@@ -62,7 +62,7 @@ def adopt_data_folder(api: Api, who: Admin, given: Adoption) -> Adopted:
     with api.change(who) as change:
         locks.lock(change.session, locks.CONFIGURATION)
         row = queries.data_folder(change.session)
-        expected, found = row.router_id if row else None, api.archive.found_id()
+        expected, found = row.router_id if row else None, api.archive.identity.found()
         if _status(expected, found) is DataFolderStatus.OK:
             raise Problem(
                 409, said("The data folder is the database's already: there is nothing to do.")
@@ -76,7 +76,7 @@ def adopt_data_folder(api: Api, who: Admin, given: Adoption) -> Adopted:
                 ),
             )
         api.archive.prepare()
-        router_id = found or api.archive.ensure_id()
+        router_id = found or api.archive.identity.ensure()
         queries.record(change.session, router_id, change.now)
         missing = _give_up_missing(api, change, who.name, given.reason)
     learn(api.archive, api.database)

@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request, Response
 
 from dicom_router.said import said
 from services.api.access import COOKIE, SignedIn, bearer_of, not_signed_in, require_our_page
-from services.api.access_schemas import Credentials, PasswordChange, Session
 from services.api.actor import Actor, Kind
 from services.api.context import Anyone, Api, Viewer
 from services.api.passwords import trouble_with
 from services.api.problems import Problem
 from services.api.queries import access as queries
+from services.api.schemas import Credentials, PasswordChange, Session
 
 router = APIRouter(prefix="/session", tags=["session"])
 

@@ -9,14 +9,13 @@ from fastapi import APIRouter
 from dicom_router.models import ApiToken
 from dicom_router.said import said
 from services.api.access import TOKEN_PREFIX, hash_of
-from services.api.access_schemas import MadeToken, NewToken, Token
 from services.api.actor import Kind
 from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate
 from services.api.paging import Cursor, next_cursor, parse_cursor
 from services.api.problems import Problem
 from services.api.queries import access as queries
 from services.api.queries.locks import CONFIGURATION, lock
-from services.api.schemas import Page
+from services.api.schemas import MadeToken, NewToken, Page, Token
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
 

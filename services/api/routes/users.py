@@ -4,7 +4,6 @@ from fastapi import APIRouter
 
 from dicom_router.models import User as UserRow
 from dicom_router.said import said
-from services.api.access_schemas import NewUser, User, UserSettings
 from services.api.actor import BOOTSTRAP, CONSOLE, Kind, Role
 from services.api.audit import difference
 from services.api.context import LIMIT, Admin, Api, CursorText, Limit, Locate
@@ -13,7 +12,7 @@ from services.api.passwords import trouble_with
 from services.api.problems import Problem
 from services.api.queries import Session
 from services.api.queries import access as queries
-from services.api.schemas import Page
+from services.api.schemas import NewUser, Page, User, UserSettings
 
 router = APIRouter(prefix="/users", tags=["users"])
 

@@ -51,7 +51,7 @@ class Bench:
         self.database = database
         self.archive = Archive(root)
         self.archive.prepare()
-        self.archive.ensure_id()
+        self.archive.identity.ensure()
         self.bus = MemoryBus()
         self.relay = OutboxRelay(database, self.bus, "organizer")
         self.swept = threading.Event()

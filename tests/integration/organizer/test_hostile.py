@@ -258,7 +258,7 @@ def test_the_reason_of_a_quarantined_file_is_read_from_no_link(
     (elsewhere / "secret.txt").write_text("a secret")
     (quarantine / "strange.dcm").write_bytes(b"strange")
     (quarantine / "strange.dcm.reason.txt").symlink_to(elsewhere / "secret.txt")
-    assert bench.archive.quarantined("strange.dcm") == (
+    assert bench.archive.quarantine.find("strange.dcm") == (
         ".quarantine/strange.dcm",
         "the reason is not known",
     )

@@ -98,7 +98,7 @@ def test_what_cannot_be_read_does_not_keep_the_others_from_their_folder(bench: B
 
 def test_a_crash_after_setting_a_file_aside_is_made_up_for(bench: Bench) -> None:
     event = bench.scanner().store(data_set(StudyInstanceUID=None), generate_uid())
-    bench.archive.quarantine(
+    bench.archive.quarantine.put(
         bench.archive.path(event.spool_path), f"{event.receipt_id}.dcm", "it was bad"
     )
     with pytest.raises(TryAgain):
@@ -225,7 +225,7 @@ def test_a_crash_in_the_middle_of_superseding_is_made_up_for(bench: Bench) -> No
     event = scanner.store(new, uid, at=bench.clock())
     bench.intake._assign([r for r in [bench.intake._inspect(event)] if r])
     target = bench.archive.study_file(folder, f"CT.{uid}.dcm")
-    bench.archive.quarantine(target, f"{first.receipt_id}.dcm", "superseded")
+    bench.archive.quarantine.put(target, f"{first.receipt_id}.dcm", "superseded")
     bench.archive.place(bench.archive.path(event.spool_path), folder, target.name)
     bench.sweep.run()
     (content,) = bench.files().values()

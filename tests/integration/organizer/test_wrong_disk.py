@@ -23,7 +23,7 @@ def take_away(request: pytest.FixtureRequest) -> Callable[[Disk], None]:
 
 @pytest.fixture
 def disk(bench: Bench) -> Disk:
-    assert bench.archive.is_there()  # and known by its id from now on
+    assert bench.archive.identity.is_right()  # and known by its id from now on
     return Disk(bench.archive.root)
 
 

@@ -391,7 +391,7 @@ def test_a_disk_that_goes_in_the_middle_of_an_image_is_an_a700(
 ) -> None:
     archive, bus = Archive(tmp_path / "data"), MemoryBus()
     archive.prepare()
-    archive.ensure_id()
+    archive.identity.ensure()
     place = Place(
         "host-1", load_settings(), archive, bus, tuple, lambda: True, lambda: None, Refusals()
     )
@@ -418,7 +418,7 @@ def test_while_the_database_is_away_it_trusts_the_folder_that_has_an_id(
         assert set(send(files, site.port).values()) == {0xA700}  # it has never been told
         assert list(site.archive.spooled()) == []
     with receiving(tmp_path, sqlite_url, monkeypatch) as site:
-        assert site.archive.found_id() is not None
+        assert site.archive.identity.found() is not None
     with receiving(tmp_path, nowhere, monkeypatch) as site:
         assert set(send(files, site.port).values()) == {0x0000}
         disk = Disk(site.archive.root)

@@ -16,9 +16,9 @@ from pydantic import (
 from services.api.actions import Action
 from services.api.actor import Kind, Role
 from services.api.passwords import LONGEST, SHORTEST
+from services.api.schemas.bases import NO_NUL
 
 _NAME = r"^[a-z0-9][a-z0-9._@-]{0,63}$"
-_NO_NUL = r"^[^\x00]*$"
 
 UserName = Annotated[
     str,
@@ -65,7 +65,7 @@ _ONLY_SHOWN = {"created_at", "updated_at", "password_changed_at", "last_signed_i
 class Credentials(_Given):
     """What to sign in with: a user's name and password, or the token of a sign-in link."""
 
-    name: Annotated[str, Field(max_length=64, pattern=_NO_NUL, examples=["maria.silva"])] | None = (
+    name: Annotated[str, Field(max_length=64, pattern=NO_NUL, examples=["maria.silva"])] | None = (
         None
     )
     password: Annotated[SecretStr, Field(max_length=LONGEST)] | None = None
