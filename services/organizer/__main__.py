@@ -140,7 +140,10 @@ class Organizer:
         return guarded
 
     def _on_intake(self, messages: Sequence[Message]) -> None:
-        self._open()
+        if (
+            not self._is_open
+        ):  # from then on tasks look every second; intake looks at the disk itself
+            self._open()
         self._handlers.on_intake(messages)
 
     def _on_command(self, messages: Sequence[Message]) -> None:

@@ -81,14 +81,16 @@ class Intake:
 
     def _organize(self, stored: Sequence[InstanceStored], folder: str) -> None:
         self._archive.identity.require()
-        unknown, unfinished = self._sort(stored)
-        receipts = [self._inspect(each) for each in unknown]
-        present = [each for each in receipts if each is not None]
+        each_once = {each.receipt_id: each for each in stored}.values()
+        found = {each.receipt_id: self._inspect(each) for each in each_once}
+        present = [each for each in found.values() if each is not None]
         if present:
             self._assign(present, folder)
+        absent = [receipt_id for receipt_id, each in found.items() if each is None]
+        unfinished = self._states(absent, ReceiptState.ASSIGNED)
         unfinished |= {e.stored.receipt_id for e in present if e.quarantined_because is None}
         missing = self._finish(unfinished)
-        missing += self._still_unknown([e for e, r in zip(unknown, receipts, strict=True) if not r])
+        missing += sorted(set(absent) - self._states(absent))
         if missing:
             self._archive.identity.require()
             _raise_missing(missing)
@@ -159,13 +161,13 @@ class Intake:
 
     # -- inspect -------------------------------------------------------------------------------
 
-    def _sort(self, stored: Sequence[InstanceStored]) -> tuple[list[InstanceStored], set[str]]:
-        """Those that are not known yet, and the ids of those that were assigned but not moved."""
-        by_id = {each.receipt_id: each for each in stored}
+    def _states(self, receipt_ids: Sequence[str], *states: ReceiptState) -> set[str]:
+        """Which of these are known, and in any of the states if some are given."""
+        if not receipt_ids:
+            return set()
         with self._database.read() as session:
-            states = queries.receipt_states(session, list(by_id))
-        unknown = [each for receipt_id, each in by_id.items() if receipt_id not in states]
-        return unknown, {r for r, state in states.items() if state == ReceiptState.ASSIGNED}
+            known = queries.receipt_states(session, receipt_ids)
+        return {receipt_id for receipt_id, state in known.items() if not states or state in states}
 
     def _inspect(self, stored: InstanceStored) -> NewReceipt | None:
         """Read what identifies an instance; None when its file is not in the spool."""
@@ -201,13 +203,6 @@ class Intake:
         aside = self._archive.quarantine.put(path, f"{stored.receipt_id}.dcm", why)
         log.warning(Log.INSTANCE_QUARANTINED, receipt_id=stored.receipt_id, why=why, path=aside)
         return NewReceipt(stored, received_at, header, aside, quarantined_because=why)
-
-    def _still_unknown(self, absent: Sequence[InstanceStored]) -> list[str]:
-        """Of the instances whose file was not in the spool, those that no one else took in."""
-        if not absent:
-            return []
-        unknown, _unfinished = self._sort(absent)
-        return [each.receipt_id for each in unknown]
 
     # -- assign --------------------------------------------------------------------------------
 
