@@ -2,6 +2,8 @@
 
 const LOCAL_STAMP = /^(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})$/;
 const DICOM_DATE = /^(\d{4})(\d{2})(\d{2})$/;
+const ISO_TIME = /\b(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2})\b/g;
+const PORTUGUESE_TIME = /\b(\d{2})\/(\d{2})\/(\d{4}) (\d{2}:\d{2})\b/g;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 const made = new Map<string, Intl.DateTimeFormat>();
@@ -87,6 +89,26 @@ export class Format {
     return new Date(at).toISOString();
   }
 
+  /** A text of the API's with its times as all others are: 2026-01-22 14:18, 22/01/2026 14:18. */
+  dated(text: string, now = new Date()): string {
+    const iso = text.replace(PORTUGUESE_TIME, "$3-$2-$1 $4");
+    return iso.replace(ISO_TIME, (_, day: string, clock: string) => {
+      return this.shown(new Date(`${day}T${clock}:00Z`), "UTC", this.asUtc(now));
+    });
+  }
+
+  /** Seconds as a person says them: 5 seconds, 90 as 1.5 minutes, 3600 as 1 hour. */
+  duration(seconds: number): string {
+    const [value, unit] =
+      seconds < 60
+        ? [seconds, "second"]
+        : seconds < 3600
+          ? [seconds / 60, "minute"]
+          : [seconds / 3600, "hour"];
+    const options = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 1 } as const;
+    return new Intl.NumberFormat(this.locale, options).format(value);
+  }
+
   number(value: number): string {
     return new Intl.NumberFormat(this.locale, { maximumFractionDigits: 1 }).format(value);
   }
@@ -110,7 +132,8 @@ export class Format {
       shown /= 1024;
       unit += 1;
     }
-    return `${this.number(shown)}\u00a0${UNITS[unit]}`;
+    const text = this.number(shown < 100 ? shown : Math.round(shown));
+    return `${text}\u00a0${UNITS[unit]}`;
   }
 
   list(parts: string[]): string {
@@ -132,7 +155,9 @@ export class Format {
       parts.month = isShort ? "short" : "2-digit";
     }
     if (at.getFullYear() !== now.getFullYear()) parts.year = "numeric";
-    return formatter(this.locale, { ...parts, timeZone: zone }).format(at);
+    // It is not broken between two lines.
+    const text = formatter(this.locale, { ...parts, timeZone: zone }).format(at);
+    return text.replaceAll(" ", "\u00a0");
   }
 
   /** The site's clock as if it were UTC's, to compare with local stamps. */
