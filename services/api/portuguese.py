@@ -813,11 +813,11 @@ PORTUGUESE = {
         "Uma imagem nova veio depois da exclusão: o estudo é recebido de novo, só com o que é novo"
     ),
     # a study's history: what people decided
-    "{by} holds it, nothing more goes out: {reason}": (
-        "{by} o retém, nada mais é enviado: {reason}"
+    "{by} holds it; nothing more goes out: {reason}": (
+        "{by} o retém; nada mais é enviado: {reason}"
     ),
     "{by} released it: {reason}": "{by} o liberou: {reason}",
-    "{by} looked at it: {reason}": "{by} o viu: {reason}",
+    "{by} looked at it: {reason}": "{by} o conferiu: {reason}",
     "{by} had it deleted; deliveries cancelled by that: {count}. Why: {reason}": (
         "{by} o excluiu; entregas canceladas com isso: {count}. Por quê: {reason}"
     ),

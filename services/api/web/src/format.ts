@@ -19,6 +19,11 @@ function formatter(locale: string, options: Intl.DateTimeFormatOptions): Intl.Da
   return found;
 }
 
+/** Not broken between two lines. */
+function unbroken(text: string): string {
+  return text.replaceAll(" ", "\u00a0");
+}
+
 function isKnown(zone: string): boolean {
   try {
     return Boolean(formatter("en", { timeZone: zone }));
@@ -75,7 +80,7 @@ export class Format {
     const part = DICOM_DATE.exec(text);
     if (!part) return text;
     const at = new Date(Date.UTC(Number(part[1]), Number(part[2]) - 1, Number(part[3])));
-    return formatter(this.locale, { dateStyle: "medium", timeZone: "UTC" }).format(at);
+    return unbroken(formatter(this.locale, { dateStyle: "medium", timeZone: "UTC" }).format(at));
   }
 
   /** When a day such as 2030-01-31 ends at the site. */
@@ -155,9 +160,7 @@ export class Format {
       parts.month = isShort ? "short" : "2-digit";
     }
     if (at.getFullYear() !== now.getFullYear()) parts.year = "numeric";
-    // It is not broken between two lines.
-    const text = formatter(this.locale, { ...parts, timeZone: zone }).format(at);
-    return text.replaceAll(" ", "\u00a0");
+    return unbroken(formatter(this.locale, { ...parts, timeZone: zone }).format(at));
   }
 
   /** The site's clock as if it were UTC's, to compare with local stamps. */

@@ -209,9 +209,13 @@ export function entryText(entry: TimelineEntry, t: Messages): string {
       );
     case "forward-requested":
       return words["forward-requested"](text("by"), text("destination") || words.all);
+    case "released": // of a study that was not held: a person looked at it
+      return (entry.was_held === false ? words.checked : words.released)(
+        text("by"),
+        text("reason"),
+      );
     case "held":
-    case "released":
-      return words[entry.event](text("by"), text("reason"));
+      return words.held(text("by"), text("reason"));
     default:
   }
   const known = words[entry.event as keyof Messages["timeline"]];

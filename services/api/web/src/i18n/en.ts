@@ -257,6 +257,7 @@ export const en = {
     "forward-requested": (by: string, to: string) => `${by} asked to send it to ${to}`,
     held: (by: string, why: string) => `Held by ${by}: ${why}`,
     released: (by: string, why: string) => `Released by ${by}: ${why}`,
+    checked: (by: string, why: string) => `Checked by ${by}: ${why}`,
     deleted: "Deleted",
     "files-removed": "Its files were removed",
     revived: "A new image brought it back",

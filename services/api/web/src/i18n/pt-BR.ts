@@ -253,6 +253,7 @@ export const ptBR: Messages = {
     "forward-requested": (by, to) => `${by} pediu o envio para ${to}`,
     held: (by, why) => `Retido por ${by}: ${why}`,
     released: (by, why) => `Liberado por ${by}: ${why}`,
+    checked: (by, why) => `Conferido por ${by}: ${why}`,
     deleted: "Excluído",
     "files-removed": "Os arquivos foram removidos",
     revived: "Uma imagem nova o trouxe de volta",
