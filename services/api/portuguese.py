@@ -511,8 +511,8 @@ PORTUGUESE = {
     "Quarantine": "Quarentena",
     "{images} replaced by newer bytes": "substituídas por bytes mais novos: {images}",
     "No image was left behind": "Nenhuma imagem ficou para trás",
-    "{images} could not be organized and went nowhere; the oldest came {since:%Y-%m-%d %H:%M}": (
-        "Não organizadas e não enviadas: {images}; a mais antiga chegou em {since:%d/%m/%Y %H:%M}"
+    "{images} could not be organized and went nowhere; the oldest is of {since:%Y-%m-%d %H:%M}": (
+        "Não organizadas e não enviadas: {images}; a mais antiga é de {since:%d/%m/%Y %H:%M}"
     ),
     "The dashboard's page of the quarantine says why and from whom: have it sent again or take it "
     "in again, then delete what is of no use": (

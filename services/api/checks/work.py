@@ -92,7 +92,7 @@ def quarantine(context: Context) -> list[Check]:
     if found.oldest is None:
         return [well(name, title, joined("; ", [said("No image was left behind"), *kept]))]
     detail = said(
-        "{images} could not be organized and went nowhere; the oldest came {since:%Y-%m-%d %H:%M}",
+        "{images} could not be organized and went nowhere; the oldest is of {since:%Y-%m-%d %H:%M}",
         images=images(found.images),
         since=found.oldest.astimezone(),
     )

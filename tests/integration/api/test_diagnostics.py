@@ -347,7 +347,7 @@ def test_images_in_quarantine_show_with_the_age_of_the_oldest(api: Api) -> None:
     check = checks(api)["quarantine"]
     assert check["status"] == "warn"
     assert check["detail"].startswith("2 images could not be organized")
-    assert "the oldest came 2026-01-22 09:00; 1 image replaced" in check["detail"]
+    assert "the oldest is of 2026-01-22 09:00; 1 image replaced" in check["detail"]
 
 
 # -- what hangs or fails -----------------------------------------------------------------------

@@ -37,12 +37,21 @@ export function placeOf(check: Check): string | undefined {
 const COMMAND =
   /(`[^`]+`|\bnc -vz \S+ \d+|\bgetent hosts \S+|\bdocker compose port \S+ \d+|\btimedatectl set-ntp true|\bpython -m [\w.]+|\bsudo .+$)/;
 
+/** So many characters are on one line of a phone, too. */
+const SHORT = 34;
+
 function Told(props: { text: string }) {
   const parts = props.text.split(COMMAND);
   return (
     <>
       {parts.map((part, index) =>
-        index % 2 ? <code key={part}>{part.replaceAll("`", "")}</code> : part,
+        index % 2 ? (
+          <code key={part} class={part.length <= SHORT ? "nowrap" : ""}>
+            {part.replaceAll("`", "")}
+          </code>
+        ) : (
+          part
+        ),
       )}
     </>
   );

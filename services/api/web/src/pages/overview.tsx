@@ -76,7 +76,7 @@ function RefusedCallers(props: { count: number }) {
     <Item tone="warning">
       <strong>{title}</strong>
       <br />
-      {t.diagnostics.fix}: {t.overview.refusedFix(props.count)}
+      {t.diagnostics.fix}: {t.overview.refusedFix(props.count)}{" "}
       <span class="links">
         <Link href="/scanners">{t.overview.show}</Link>
         <GuideLink to="/help#association-rejected" about={title} />

@@ -413,7 +413,6 @@ function Facts(props: { study: StudyShape }) {
     [t.study.accession, study.accession_number],
     [t.study.studyDate, format.date(study.study_date)],
     [t.studies.received, format.stamp(study.created_at)],
-    [t.study.sentToAll, study.sent_at ? format.stamp(study.sent_at) : ""],
     [t.studies.images, format.number(study.image_count)],
     [t.study.size, format.bytes(study.size_bytes)],
     [t.study.onDisk, study.on_disk ? t.app.yes : t.app.no],
@@ -421,6 +420,8 @@ function Facts(props: { study: StudyShape }) {
     [t.study.folder, study.folder],
     [t.study.uid, study.study_uid],
   ];
+  // Where one destination lacks images, or it was deleted since, the deliveries say who has what.
+  if (study.sent_at) facts.splice(4, 0, [t.study.sentToAll, format.stamp(study.sent_at)]);
   return (
     <section>
       <h2>{t.study.facts}</h2>
