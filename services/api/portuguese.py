@@ -317,14 +317,14 @@ PORTUGUESE = {
     "router {version}": "roteador {version}",
     "in-process bus": "barramento interno",
     "Images received are organized": "As imagens recebidas são organizadas",
-    "Nothing waits in the spool": "Nada espera no spool",
+    "Nothing waits in the spool": "Nada em espera no spool",
     "The oldest image in the spool has waited for {seconds:.0f} seconds": (
-        "A imagem mais antiga no spool espera há {seconds:.0f} segundos"
+        "A imagem mais antiga no spool está em espera há {seconds:.0f} segundos"
     ),
     "The oldest image in the spool has waited for {minutes:.0f} minutes: {file}; it is safe, but "
     "goes nowhere": (
-        "A imagem mais antiga no spool espera há {minutes:.0f} minutos: {file}; está segura, mas "
-        "não vai a lugar nenhum"
+        "A imagem mais antiga no spool está em espera há {minutes:.0f} minutos: {file}; está "
+        "segura, mas não vai a lugar nenhum"
     ),
     "See that an organizer runs, and what task.waiting or handler.waiting in its log say; dead "
     "letters of organizer.intake say why a single image can't be organized": (
@@ -399,11 +399,11 @@ PORTUGUESE = {
     "Down since {since:%Y-%m-%d %H:%M}, {waiting}: {why}": (
         "Fora do ar desde {since:%d/%m/%Y %H:%M}, {waiting}: {why}"
     ),
-    "nothing waits for it": "nada espera por ele",
-    "1 delivery waits": "1 entrega espera",
-    "{count} deliveries wait": "{count} entregas esperam",
+    "nothing waits for it": "nada em espera",
+    "1 delivery waits": "1 entrega em espera",
+    "{count} deliveries wait": "{count} entregas em espera",
     "It answers a C-ECHO now": "Agora ele responde a um C-ECHO",
-    "{now}. What waits goes out by itself": "{now}. O que espera sai sozinho",
+    "{now}. What waits goes out by itself": "{now}. O que está em espera sai sozinho",
     "It is paused; {waiting}": "Está em pausa; {waiting}",
     "End the pause once it may be sent to": "Encerre a pausa quando se puder enviar para ele",
     "{answer} in {ms} ms": "{answer} em {ms} ms",
@@ -454,7 +454,9 @@ PORTUGUESE = {
         "imagens são recebidas e guardadas"
     ),
     "Data folder": "Pasta de dados",
-    "It is the database's": "É a do banco de dados",
+    "It is the folder that this router's database belongs to": (
+        "É a pasta do banco de dados deste roteador"
+    ),
     "Mount the right disk at {path}: images are refused (A700) and nothing is deleted or given up "
     "meanwhile. Only if that disk is gone for good: go on with the folder that is there, on the "
     "dashboard's page of the disk": (
@@ -462,7 +464,7 @@ PORTUGUESE = {
         "excluído nem abandonado. Só se aquele disco se perdeu de vez: siga com a pasta que está "
         "lá, na página do disco no painel"
     ),
-    "{free:.1f} of {total:.1f} GiB are free": "{free:.1f} de {total:.1f} GiB estão livres",
+    "{free} of {total} are free": "{free} de {total} estão livres",
     "Routes lead to destinations": "As rotas levam a destinos",
     "Enable the destination, or take it out of the route": "Ative o destino, ou tire-o da rota",
     "Studies that need attention": "Estudos que requerem atenção",
@@ -478,8 +480,8 @@ PORTUGUESE = {
     "These name destinations that are disabled or not there: {routes}": (
         "Estas citam destinos desativados ou inexistentes: {routes}"
     ),
-    "1 is followed": "1 em uso",
-    "{count} are followed": "{count} em uso",
+    "1 route is in use": "1 rota em uso",
+    "{count} routes are in use": "{count} rotas em uso",
     "None: studies go to every enabled destination": (
         "Nenhuma: os estudos vão para todos os destinos ativados"
     ),
@@ -495,8 +497,10 @@ PORTUGUESE = {
         "página de cada estudo diz por que nenhuma vale"
     ),
     "Studies that failed": "Estudos que falharam",
-    "Each study's page says which destination refused what; mend that there, then send it again": (
-        "A página de cada estudo diz que destino recusou o quê; resolva isso lá e envie de novo"
+    "Each study's page says which destination refused what, or that a delivery was cancelled; put "
+    "that right, then send it again": (
+        "A página de cada estudo diz que destino recusou o quê, ou que uma entrega foi cancelada; "
+        "resolva isso e envie de novo"
     ),
     "Studies that are held": "Estudos retidos",
     "Release each on its page, or delete it; nothing of it goes out until then": (
@@ -507,8 +511,8 @@ PORTUGUESE = {
     "Quarantine": "Quarentena",
     "{images} replaced by newer bytes": "substituídas por bytes mais novos: {images}",
     "No image was left behind": "Nenhuma imagem ficou para trás",
-    "{images} could not be organized and went nowhere; the oldest came {since:%Y-%m-%d %H:%M}": (
-        "Não organizadas e não enviadas: {images}; a mais antiga chegou em {since:%d/%m/%Y %H:%M}"
+    "{images} could not be organized and went nowhere; the oldest is of {since:%Y-%m-%d %H:%M}": (
+        "Não organizadas e não enviadas: {images}; a mais antiga é de {since:%d/%m/%Y %H:%M}"
     ),
     "The dashboard's page of the quarantine says why and from whom: have it sent again or take it "
     "in again, then delete what is of no use": (
@@ -520,18 +524,17 @@ PORTUGUESE = {
     ),
     "Enable one on the dashboard's page of them": "Ative um na página de destinos do painel",
     "Dead letters": "Mensagens mortas",
-    "The dashboard's page of queues says why; mend that, then replay them there": (
+    "The dashboard's page of queues says why; put that right, then replay them there": (
         "A página de filas do painel diz por quê; resolva isso e repita-as ali"
     ),
-    "full in {hours:.0f} hours at the rate of the last day": (
-        "cheio em {hours:.0f} horas no ritmo do último dia"
-    ),
-    "full in {days:.0f} days at the rate of the last day": (
-        "cheio em {days:.0f} dias no ritmo do último dia"
-    ),
-    "at the rate of the last day it is not full within ten years": (
-        "no ritmo do último dia não enche em dez anos"
-    ),
+    "full in {span}": "cheio em {span}",
+    "not full within ten years": "não enche em dez anos",
+    "it is not filling up": "não está enchendo",
+    "{found} (measured over {span})": "{found} (medido ao longo de {span})",
+    "1 hour": "1 hora",
+    "{hours} hours": "{hours} horas",
+    "{days} days": "{days} dias",
+    "{years} years": "{years} anos",
     "how fast it fills can't be told now": "agora não se sabe em quanto tempo enche",
     "{answer}; its certificate expires {end:%Y-%m-%d %H:%M}": (
         "{answer}; o certificado dele vence em {end:%d/%m/%Y %H:%M}"
@@ -561,7 +564,7 @@ PORTUGUESE = {
         "carregado antes, mas não depois de um reinício"
     ),
     "Nobody consumes {names}; messages that wait: {waiting}": (
-        "Ninguém consome {names}; mensagens à espera: {waiting}"
+        "Ninguém consome {names}; mensagens em espera: {waiting}"
     ),
     "{count} queues, each with a consumer": "{count} filas, cada uma com um consumidor",
     "Start the service that the queue's name begins with; nothing is lost meanwhile": (
@@ -686,15 +689,17 @@ PORTUGUESE = {
     "it ends within an element": "termina dentro de um elemento",
     "its name is none that the router gives": "seu nome não é dos que o roteador dá",
     # callers that are refused
-    "calling AE title {title!r} from {address}": "o calling AE title {title!r} de {address}",
+    "calling AE title {title!r} from {address}": (
+        "o aparelho {title!r} (AE title de origem), de {address},"
+    ),
     "{who} is refused: {sender} may not send from this address": (
         "{who} é recusado: {sender} não pode enviar deste endereço"
     ),
     "{who} is not a known sender; renamed? the address is that of {sender} ({title})": (
-        "{who} não é um aparelho conhecido; mudou de nome? o endereço é o de {sender} ({title})"
+        "{who} não é conhecido; mudou de nome? o endereço é o de {sender} ({title})"
     ),
     "{who} is not a known sender: register it to admit it": (
-        "{who} não é um aparelho conhecido: cadastre-o para admiti-lo"
+        "{who} não é conhecido: cadastre-o para admiti-lo"
     ),
     "called AE title {called!r} is not {own!r}, and ROUTER_REQUIRE_CALLED_AE is set": (
         "o called AE title {called!r} não é {own!r}, e ROUTER_REQUIRE_CALLED_AE está ligada"
@@ -735,16 +740,16 @@ PORTUGUESE = {
         "{images} de {sender} retomadas da quarentena"
     ),
     "{images} in the study's folder": "{images} na pasta do estudo",
-    "Revision {revision} is complete with new images: {count}. {why}": (
-        "A revisão {revision} está completa; imagens novas: {count}. {why}"
+    "Revision {revision} is complete, {images} new: {why}": (
+        "A revisão {revision} está completa, com {images} a mais: {why}"
     ),
-    "1 association was released with every image accounted for, then quiet for {seconds}": (
-        "1 associação encerrada com todas as imagens contadas, depois silêncio por {seconds}"
+    "1 association was released with every image accounted for; then nothing came for {seconds}": (
+        "1 associação foi encerrada com todas as imagens contadas; depois nada chegou por {seconds}"
     ),
-    "all {count} associations were released with every image accounted for, then quiet for "
+    "all {count} associations were released with every image accounted for; then nothing came for "
     "{seconds}": (
-        "todas as {count} associações encerradas com todas as imagens contadas, depois silêncio "
-        "por {seconds}"
+        "todas as {count} associações foram encerradas com todas as imagens contadas; depois nada "
+        "chegou por {seconds}"
     ),
     "no association known": "nenhuma associação conhecida",
     "no clean release seen ({which})": "sem encerramento regular ({which})",
@@ -808,11 +813,11 @@ PORTUGUESE = {
         "Uma imagem nova veio depois da exclusão: o estudo é recebido de novo, só com o que é novo"
     ),
     # a study's history: what people decided
-    "{by} holds it, nothing more goes out: {reason}": (
-        "{by} o retém, nada mais é enviado: {reason}"
+    "{by} holds it; nothing more goes out: {reason}": (
+        "{by} o retém; nada mais é enviado: {reason}"
     ),
     "{by} released it: {reason}": "{by} o liberou: {reason}",
-    "{by} looked at it: {reason}": "{by} o viu: {reason}",
+    "{by} looked at it: {reason}": "{by} o conferiu: {reason}",
     "{by} had it deleted; deliveries cancelled by that: {count}. Why: {reason}": (
         "{by} o excluiu; entregas canceladas com isso: {count}. Por quê: {reason}"
     ),
@@ -844,6 +849,7 @@ PORTUGUESE = {
     ),
     "{destination}: {sent} of {total} images": "{destination}: {sent} de {total} imagens",
     "{progress} in {duration}": "{progress} em {duration}",
+    "under 1 s": "menos de 1 s",
     "{destination} is down: {why}": "{destination} está fora do ar: {why}",
     "{destination} refused an image with status 0x{status:04X}": (
         "{destination} recusou uma imagem com o status 0x{status:04X}"
@@ -935,7 +941,7 @@ PORTUGUESE = {
         "Não existe a fila {name!r}; GET /api/v1/queues as lista."
     ),
     "the forwarders are away; what waits for the destination is in retry.30s": (
-        "os forwarders estão fora; o que espera pelo destino está em retry.30s"
+        "os forwarders estão fora; o que está em espera pelo destino está em retry.30s"
     ),
     "the organizers are away, wait for the database, or are slower than the scanners": (
         "os organizers estão fora, esperam pelo banco, ou são mais lentos que os aparelhos"
@@ -1004,11 +1010,11 @@ PORTUGUESE = {
         "Nenhum destino está ativado: adicione um (POST /api/v1/destinations) ou ative um."
     ),
     "no destination is known to have it": "não se sabe de nenhum destino que o tenha",
-    "There is no picture of this series: {why}.": "Não há figura desta série: {why}.",
+    "There is no picture of this series: {why}.": "Não há imagem desta série para mostrar: {why}.",
     "The study has no such series; GET …/series lists them.": (
         "O estudo não tem esta série; GET …/series as lista."
     ),
     "Many pictures are being drawn; try again soon.": (
-        "Há muitas figuras sendo desenhadas; tente de novo em breve."
+        "Há muitas imagens sendo desenhadas; tente de novo em breve."
     ),
 }

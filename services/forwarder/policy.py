@@ -158,7 +158,9 @@ def ending(tally: Tally, now: datetime) -> TryLater | Ended:
 
 
 def spoken(seconds: float) -> str:
-    """A duration as a person says it: `12 s`, `3 min`, `14 h`."""
+    """A duration as a person says it: `under 1 s`, `12 s`, `3 min`, `14 h`."""
+    if seconds < 1:
+        return said("under 1 s")
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -110,12 +110,13 @@ def _settled_text(associations: Sequence[AssociationView], quiet: timedelta) -> 
     seconds = _seconds(quiet)
     if count == 1:
         return said(
-            "1 association was released with every image accounted for, then quiet for {seconds}",
+            "1 association was released with every image accounted for; then nothing came for "
+            "{seconds}",
             seconds=seconds,
         )
     return said(
-        "all {count} associations were released with every image accounted for, then quiet for "
-        "{seconds}",
+        "all {count} associations were released with every image accounted for; then nothing came "
+        "for {seconds}",
         count=count,
         seconds=seconds,
     )

@@ -11,7 +11,7 @@ from dicom_router.ledger import lock_study, note, refresh_state
 from dicom_router.log import Log, get_logger
 from dicom_router.models import Study
 from dicom_router.outbox import OutboxRelay, enqueue
-from dicom_router.said import said
+from dicom_router.said import images, said
 from dicom_router.tasks import for_each
 from services.organizer import queries
 from services.organizer.completeness import CLOCK_SET_BACK, Evidence, judge
@@ -92,9 +92,9 @@ class Completing:
             now,
             "completed",
             said(
-                "Revision {revision} is complete with new images: {count}. {why}",
+                "Revision {revision} is complete, {images} new: {why}",
                 revision=study.revision,
-                count=new,
+                images=images(new),
                 why=evidence.text,
             ),
             revision=study.revision,

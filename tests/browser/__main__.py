@@ -28,6 +28,19 @@ DRAWN = """Promise.all([...document.images].map(each => {
     return each.decode().catch(() => null);  // a series without a picture
 }))"""
 
+# Each icon is a file of its own, which may come after the page that shows it.
+ICONS = """() => {
+    const found = [];
+    const walk = root => {
+        for (const each of root.querySelectorAll('*')) {
+            if (each.localName === 'wa-icon' && each.name) found.push(each);
+            if (each.shadowRoot) walk(each.shadowRoot);
+        }
+    };
+    walk(document);
+    return found.every(each => each.shadowRoot?.querySelector('svg'));
+}"""
+
 
 def main() -> int:
     """Take the pictures that are asked for; the exit code."""
@@ -83,6 +96,7 @@ def _take(
     with sitting_at(browser, router.url, None, **look) as page:
         page.goto("/")
         expect(page.locator("form")).to_be_visible()
+        page.wait_for_function(ICONS)
         page.screenshot(path=f"{prefix}-sign-in.png")
     with sitting_at(browser, router.url, ADMIN, **look) as page:
         for name, address in addresses.items():
@@ -97,6 +111,7 @@ def _settle(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator(".loading")).to_have_count(0)
     page.evaluate(DRAWN)
+    page.wait_for_function(ICONS)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,12 @@ from tests.support.router import Router
 pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
 
 
+@pytest.fixture(scope="module")
+def settings(settings: dict[str, object]) -> dict[str, object]:
+    """As in a container, where nobody sees that no other machine reaches the port of a test."""
+    return {**settings, "ROUTER_RECEIVER_HOST": "127.0.0.1"}
+
+
 def test_while_the_router_is_away_the_page_says_so_and_it_goes_on_by_itself(
     page: Page, router: Router, arrive: Arrive
 ) -> None:

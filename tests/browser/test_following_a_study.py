@@ -103,7 +103,9 @@ def test_a_study_says_where_it_is_in_one_sentence_and_tells_its_history(
 ) -> None:
     study = arrive("COSTA^RITA", 4)
     page.goto(f"/studies/{study}")
-    expect(page.locator(".sentences")).to_contain_text(re.compile(r"default: 4 of 4, \d\d:\d\d\."))
+    expect(page.locator(".sentences")).to_contain_text(
+        re.compile(r"default: 4 of 4 images, \d\d:\d\d\.")
+    )
     history = page.locator(".timeline")
     expect(history).to_contain_text("CT1 at 127.0.0.1 sent 4 images")
     expect(history).to_contain_text("Complete: revision 1, 4 new images")

@@ -110,7 +110,7 @@ def test_axe_finds_nothing_serious_where_one_signs_in_or_is_asked_something(
 def test_the_overview_begins_with_how_many_things_there_are_to_look_at(page: Page) -> None:
     visit(page, "/")
     verdict = page.locator(".verdict")
-    expect(verdict).to_have_text("8 things to look at")
+    expect(verdict).to_have_text("9 things to look at")
     for told, place in (
         ("Studies that failed", "/studies?state=failed"),
         ("Studies without a destination", "/studies?state=unrouted"),

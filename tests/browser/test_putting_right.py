@@ -90,7 +90,7 @@ def test_a_study_that_the_pacs_refuses_is_told_why_and_is_tried_again_at_once_wh
         expect(row).to_contain_text("It refused an image (status 0xA900)")
         row.get_by_role("link", name="RECUSADO RUI").click()
         sentences = page.locator(".sentences")
-        expect(sentences).to_contain_text(f"{destination}: 0 of 2, it refused an image")
+        expect(sentences).to_contain_text(f"{destination}: 0 of 2 images, it refused an image")
     finally:
         pacs.status = 0x0000
     page.get_by_role("button", name="Try now").click()

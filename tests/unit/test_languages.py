@@ -75,7 +75,7 @@ def test_a_sentence_is_its_english_text_until_it_is_told() -> None:
     text = said("Nobody consumes {names}; messages that wait: {waiting}", names="a", waiting=2)
     assert text == "Nobody consumes a; messages that wait: 2"
     assert in_words(text) == text
-    assert in_portuguese(text) == "Ninguém consome a; mensagens à espera: 2"
+    assert in_portuguese(text) == "Ninguém consome a; mensagens em espera: 2"
 
 
 def test_sentences_within_sentences_are_told_too() -> None:
@@ -96,8 +96,9 @@ def test_a_peer_is_named_in_the_language_too() -> None:
 
 
 def test_numbers_and_dates_are_portuguese_as_well() -> None:
-    text = said("{free:.1f} of {total:.1f} GiB are free", free=1.25, total=10.0)
-    assert in_portuguese(text) == "1,2 de 10,0 GiB estão livres"
+    size = said("{size:.1f} {unit}", size=1.25, unit="GiB")
+    text = said("{free} of {total} are free", free=size, total="10 GiB")
+    assert in_portuguese(text) == "1,2 GiB de 10 GiB estão livres"
     end = datetime(2026, 1, 22, 12, 30, tzinfo=UTC)
     text = said("{path} is good until {end:%Y-%m-%d %H:%M}", path="/a.pem", end=end)
     assert in_portuguese(text) == "/a.pem vale até 22/01/2026 12:30"

@@ -72,7 +72,7 @@ def _from_elsewhere(name: str, title: Said, port: int, bound: str, rules: Firewa
             "reach it",
             address=bound,
         )
-        return well(name, title, detail)
+        return warn(name, title, detail, said("Set ROUTER_DICOM_HOST to 0.0.0.0 and start again"))
     closed = ", ".join(each for each in addresses if not _connects(each, port))
     if closed:
         detail = said("DICOM is answered on this machine, but not by {addresses}", addresses=closed)

@@ -12,9 +12,11 @@ from services.api.context import Context
 from services.api.disk import hours_to_full, least_free_bytes
 from services.api.schemas import Check
 
-_GIBIBYTE = 1 << 30
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_TOLD_IN_TENTHS = 100
 _FULL_SOON_HOURS = 24
-_TOLD_IN_HOURS = 72
+_TOLD_IN_HOURS = 48
+_TOLD_IN_DAYS = 730
 _NOT_FORETOLD_HOURS = 24 * 3652
 # Organizers take a file within seconds, and look for those left over every minute.
 _WAITS_LONG = timedelta(minutes=5)
@@ -36,7 +38,7 @@ def data_folder(context: Context) -> list[Check]:
             path=context.archive.root,
         )
         return [fail(name, title, as_said(error), fix)]
-    return [well(name, title, said("It is the database's"))]
+    return [well(name, title, said("It is the folder that this router's database belongs to"))]
 
 
 def disk(context: Context) -> list[Check]:
@@ -52,14 +54,11 @@ def disk(context: Context) -> list[Check]:
     least = least_free_bytes(space, context.settings)
     hours, forecast = None, said("how fast it fills can't be told now")
     with suppress(Unavailable):
-        hours = hours_to_full(space, least, context.disk.use().growth_per_hour)
-        forecast = _forecast(hours)
+        use = context.disk.use()
+        hours = hours_to_full(space, least, use.growth_per_hour)
+        forecast = _forecast(hours, use.window_hours)
     soon = hours is not None and hours < _FULL_SOON_HOURS
-    free = said(
-        "{free:.1f} of {total:.1f} GiB are free",
-        free=space.free / _GIBIBYTE,
-        total=space.total / _GIBIBYTE,
-    )
+    free = said("{free} of {total} are free", free=_size(space.free), total=_size(space.total))
     detail = joined("; ", [free, forecast])
     make_room = said("Make room, or shorten ROUTER_RETENTION_HOURS")
     if space.free < least:
@@ -70,13 +69,36 @@ def disk(context: Context) -> list[Check]:
     return [well(name, title, detail)]
 
 
-def _forecast(hours: float | None) -> Said:
-    """When images will be refused, at the rate of the last day."""
-    if hours is None or hours > _NOT_FORETOLD_HOURS:
-        return said("at the rate of the last day it is not full within ten years")
+def _forecast(hours: float | None, measured_over_hours: float) -> Said:
+    """When images will be refused at the present rate; the dashboard tells it the same way."""
+    if hours is None:
+        found = said("it is not filling up")
+    elif hours > _NOT_FORETOLD_HOURS:
+        found = said("not full within ten years")
+    else:
+        found = said("full in {span}", span=_span(hours))
+    return said("{found} (measured over {span})", found=found, span=_span(measured_over_hours))
+
+
+def _span(hours: float) -> Said:
     if hours < _TOLD_IN_HOURS:
-        return said("full in {hours:.0f} hours at the rate of the last day", hours=hours)
-    return said("full in {days:.0f} days at the rate of the last day", days=hours / 24)
+        whole = round(hours)
+        return said("1 hour") if whole == 1 else said("{hours} hours", hours=whole)
+    if hours < _TOLD_IN_DAYS * 24:
+        return said("{days} days", days=round(hours / 24))
+    return said("{years} years", years=round(hours / (24 * 365)))
+
+
+def _size(count: int) -> Said:
+    """Bytes as the dashboard tells them: 9.5 GiB, 252 GiB."""
+    size, units = float(count), list(_UNITS)
+    while size >= 1024 and units[1:]:
+        size /= 1024
+        units.pop(0)
+    digits = 1 if size < _TOLD_IN_TENTHS and round(size, 1) % 1 else 0
+    if digits:
+        return said("{size:.1f} {unit}", size=size, unit=units[0])
+    return said("{size:.0f} {unit}", size=size, unit=units[0])
 
 
 def spool(context: Context) -> list[Check]:

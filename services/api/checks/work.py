@@ -29,8 +29,8 @@ def routes(context: Context) -> list[Check]:
     if not known:
         return [well(name, title, said("None: studies go to every enabled destination"))]
     if len(known) == 1:
-        return [well(name, title, said("1 is followed"))]
-    return [well(name, title, said("{count} are followed", count=len(known)))]
+        return [well(name, title, said("1 route is in use"))]
+    return [well(name, title, said("{count} routes are in use", count=len(known)))]
 
 
 def attention(context: Context) -> list[Check]:
@@ -61,7 +61,8 @@ def unrouted(context: Context) -> list[Check]:
 def failed(context: Context) -> list[Check]:
     """No study has failed."""
     fix = said(
-        "Each study's page says which destination refused what; mend that there, then send it again"
+        "Each study's page says which destination refused what, or that a delivery was cancelled; "
+        "put that right, then send it again"
     )
     return _none_in(context, StudyState.FAILED, said("Studies that failed"), fix)
 
@@ -91,7 +92,7 @@ def quarantine(context: Context) -> list[Check]:
     if found.oldest is None:
         return [well(name, title, joined("; ", [said("No image was left behind"), *kept]))]
     detail = said(
-        "{images} could not be organized and went nowhere; the oldest came {since:%Y-%m-%d %H:%M}",
+        "{images} could not be organized and went nowhere; the oldest is of {since:%Y-%m-%d %H:%M}",
         images=images(found.images),
         since=found.oldest.astimezone(),
     )
@@ -132,5 +133,5 @@ def dead_letters(context: Context) -> list[Check]:
     dead = ", ".join(f"{each.queue.name} ({each.dead})" for each in found if each.dead)
     if not dead:
         return [well(name, title, said("There are none"))]
-    fix = said("The dashboard's page of queues says why; mend that, then replay them there")
+    fix = said("The dashboard's page of queues says why; put that right, then replay them there")
     return [warn(name, title, said("There are some in {queues}", queues=dead), fix)]

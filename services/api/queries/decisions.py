@@ -25,7 +25,7 @@ from dicom_router.said import Said, said
 def hold(session: Session, study: Study, by: str, reason: str, now: datetime) -> None:
     """Nothing more of the study goes out."""
     study.held, study.hold_reason = True, reason
-    text = said("{by} holds it, nothing more goes out: {reason}", by=by, reason=reason)
+    text = said("{by} holds it; nothing more goes out: {reason}", by=by, reason=reason)
     note(session, study.study_uid, now, "held", text, by=by, reason=reason)
     refresh_state(session, study, now)
 
@@ -38,9 +38,10 @@ def release(session: Session, study: Study, by: str, reason: str, now: datetime)
         if study.held
         else said("{by} looked at it: {reason}", by=by, reason=reason)
     )
+    more = {"attention": about, "was_held": study.held}
     study.held, study.hold_reason = False, None
     attention_paid(study)
-    note(session, study.study_uid, now, "released", text, by=by, reason=reason, attention=about)
+    note(session, study.study_uid, now, "released", text, by=by, reason=reason, **more)
     refresh_state(session, study, now)
 
 

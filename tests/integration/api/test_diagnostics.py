@@ -72,11 +72,14 @@ def test_every_check_that_is_not_well_says_what_to_do_and_leads_to_the_guide(api
 # -- DICOM ports -----------------------------------------------------------------------------
 
 
-def test_a_port_where_dicom_is_answered_is_well(start: Callable[..., Api], peer: int) -> None:
+def test_a_port_that_other_machines_cannot_reach_is_to_be_looked_at(
+    start: Callable[..., Api], peer: int
+) -> None:
     api = start(dicom_host="127.0.0.1", dicom_ports=(peer,))
     check = checks(api)[f"dicom-port:{peer}"]
-    assert check["status"] == "ok", check
+    assert check["status"] == "warn", check
     assert "127.0.0.1 only, as ROUTER_DICOM_HOST says" in check["detail"]
+    assert "ROUTER_DICOM_HOST to 0.0.0.0" in check["fix"]
 
 
 def test_a_port_for_tls_is_looked_at_too(start: Callable[..., Api], peer: int) -> None:
@@ -344,7 +347,7 @@ def test_images_in_quarantine_show_with_the_age_of_the_oldest(api: Api) -> None:
     check = checks(api)["quarantine"]
     assert check["status"] == "warn"
     assert check["detail"].startswith("2 images could not be organized")
-    assert "the oldest came 2026-01-22 09:00; 1 image replaced" in check["detail"]
+    assert "the oldest is of 2026-01-22 09:00; 1 image replaced" in check["detail"]
 
 
 # -- what hangs or fails -----------------------------------------------------------------------

@@ -127,7 +127,12 @@ def test_diagnostics_warn_a_day_before_the_disk_is_full(start: Callable[..., Api
 
 @pytest.mark.parametrize(
     ("share_of_free", "told"),
-    [(None, "not full within ten years"), (1 / 40, r"full in \d+ days"), (1e-7, "ten years")],
+    [
+        (None, r"it is not filling up \(measured over 24 hours\)"),
+        (1 / 40, r"full in \d+ days \(measured over 23 hours\)"),
+        (1 / 1400, r"full in \d years \("),
+        (1e-7, "not full within ten years"),
+    ],
 )
 def test_diagnostics_always_tell_when_the_disk_will_be_full(
     start: Callable[..., Api], share_of_free: float | None, told: str

@@ -149,7 +149,7 @@ def test_a_hold_is_in_effect_when_it_is_answered(api: Api) -> None:
     assert (shown["state"], shown["held"]) == ("held", True)
     assert shown["hold_reason"] == "the wrong patient"
     assert shown == api.get("/studies/1.2.3")
-    assert _events(api) == [("held", "admin holds it, nothing more goes out: the wrong patient")]
+    assert _events(api) == [("held", "admin holds it; nothing more goes out: the wrong patient")]
 
 
 def test_a_release_has_forwarders_look_at_once(api: Api) -> None:
@@ -247,5 +247,5 @@ def test_a_studys_history_is_told_in_the_readers_language(api: Api) -> None:
     ]
     assert "said" not in shown[0]
     assert api.get("/studies/1.2.3/timeline")[0]["detail"] == (
-        "admin holds it, nothing more goes out: wrong patient"
+        "admin holds it; nothing more goes out: wrong patient"
     )

@@ -42,7 +42,7 @@ def test_the_account_of_a_delivery_is_complete(world: World, pacs: Pacs) -> None
     assert states == {DeliveryInstanceState.DELIVERED}
     assert world.timeline(study) == [
         ("delivery-started", "pacs: 3 of 3 images to send"),
-        ("delivered", "pacs: 3 of 3 images in 0 s"),
+        ("delivered", "pacs: 3 of 3 images in under 1 s"),
     ]
     (event,) = world.events_of(StudyForwarded)
     assert isinstance(event, StudyForwarded)

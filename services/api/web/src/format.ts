@@ -2,6 +2,8 @@
 
 const LOCAL_STAMP = /^(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})$/;
 const DICOM_DATE = /^(\d{4})(\d{2})(\d{2})$/;
+const ISO_TIME = /\b(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2})\b/g;
+const PORTUGUESE_TIME = /\b(\d{2})\/(\d{2})\/(\d{4}) (\d{2}:\d{2})\b/g;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 const made = new Map<string, Intl.DateTimeFormat>();
@@ -15,6 +17,11 @@ function formatter(locale: string, options: Intl.DateTimeFormatOptions): Intl.Da
     made.set(key, found);
   }
   return found;
+}
+
+/** Not broken between two lines. */
+function unbroken(text: string): string {
+  return text.replaceAll(" ", "\u00a0");
 }
 
 function isKnown(zone: string): boolean {
@@ -73,7 +80,7 @@ export class Format {
     const part = DICOM_DATE.exec(text);
     if (!part) return text;
     const at = new Date(Date.UTC(Number(part[1]), Number(part[2]) - 1, Number(part[3])));
-    return formatter(this.locale, { dateStyle: "medium", timeZone: "UTC" }).format(at);
+    return unbroken(formatter(this.locale, { dateStyle: "medium", timeZone: "UTC" }).format(at));
   }
 
   /** When a day such as 2030-01-31 ends at the site. */
@@ -85,6 +92,26 @@ export class Format {
       at = wanted - (this.asUtc(new Date(at)).getTime() - at);
     }
     return new Date(at).toISOString();
+  }
+
+  /** A text of the API's with its times as all others are: 2026-01-22 14:18, 22/01/2026 14:18. */
+  dated(text: string, now = new Date()): string {
+    const iso = text.replace(PORTUGUESE_TIME, "$3-$2-$1 $4");
+    return iso.replace(ISO_TIME, (_, day: string, clock: string) => {
+      return this.shown(new Date(`${day}T${clock}:00Z`), "UTC", this.asUtc(now));
+    });
+  }
+
+  /** Seconds as a person says them: 5 seconds, 90 as 1.5 minutes, 3600 as 1 hour. */
+  duration(seconds: number): string {
+    const [value, unit] =
+      seconds < 60
+        ? [seconds, "second"]
+        : seconds < 3600
+          ? [seconds / 60, "minute"]
+          : [seconds / 3600, "hour"];
+    const options = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 1 } as const;
+    return new Intl.NumberFormat(this.locale, options).format(value);
   }
 
   number(value: number): string {
@@ -110,7 +137,8 @@ export class Format {
       shown /= 1024;
       unit += 1;
     }
-    return `${this.number(shown)}\u00a0${UNITS[unit]}`;
+    const text = this.number(shown < 100 ? shown : Math.round(shown));
+    return `${text}\u00a0${UNITS[unit]}`;
   }
 
   list(parts: string[]): string {
@@ -132,7 +160,7 @@ export class Format {
       parts.month = isShort ? "short" : "2-digit";
     }
     if (at.getFullYear() !== now.getFullYear()) parts.year = "numeric";
-    return formatter(this.locale, { ...parts, timeZone: zone }).format(at);
+    return unbroken(formatter(this.locale, { ...parts, timeZone: zone }).format(at));
   }
 
   /** The site's clock as if it were UTC's, to compare with local stamps. */

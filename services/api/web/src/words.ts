@@ -58,7 +58,7 @@ export function capital(text: string): string {
 }
 
 /** A study's deliveries to one destination, taken together. */
-interface Owed {
+export interface Owed {
   destination: string;
   sent: number;
   total: number;
@@ -103,6 +103,7 @@ export function sentences(
   destinations: Destination[],
   t: Messages,
   format: Format,
+  timeline?: TimelineEntry[],
 ): Sentence[] {
   const s = t.sentence;
   if (study.state === "deleted") return [{ text: s.deleted, tone: "neutral" }];
@@ -113,7 +114,8 @@ export function sentences(
   }
   found.push(...owedTo(study).map((each) => destinationSentence(each, destinations, t, format)));
   if (study.state === "unrouted") {
-    found.push({ text: s.unrouted(study.image_count), tone: "warning" });
+    const why = s[whyUnrouted(timeline)];
+    found.push({ text: why(study.image_count), tone: "warning" });
   } else if (!found.length) {
     found.push(
       study.sent
@@ -122,6 +124,19 @@ export function sentences(
     );
   }
   return found.sort((a, b) => URGENCY.indexOf(a.tone) - URGENCY.indexOf(b.tone));
+}
+
+/** Which text says why a study goes nowhere: by what was noted when its last revision was routed. */
+function whyUnrouted(
+  timeline: TimelineEntry[] = [],
+): "unrouted" | "noneEnabled" | "noRoute" | "routedNowhere" {
+  const completed = timeline.map((each) => each.event).lastIndexOf("completed");
+  if (completed < 0) return "unrouted";
+  const routed = timeline.slice(completed).findLast((each) => each.event === "routed");
+  if (!routed) return "noneEnabled"; // without routes nothing is noted
+  const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
+  if (!isEmpty(routed.destinations)) return "unrouted";
+  return isEmpty(routed.routes) ? "noRoute" : "routedNowhere";
 }
 
 function destinationSentence(
@@ -138,7 +153,7 @@ function destinationSentence(
     case "delivered":
       return { text: s.delivered(to, sent, total, when(decisive, format)), tone: "success" };
     case "failed":
-      return { text: s.failed(to, sent, total, why), tone: "danger" };
+      return { text: s.failed(to, sent, total, why, remedy(decisive, t)), tone: "danger" };
     case "cancelled":
       return { text: s.cancelled(to, sent, total), tone: "warning" };
     case "sending":
@@ -152,9 +167,16 @@ function destinationSentence(
   }
   if (decisive.state === "retrying" && decisive.next_attempt_at && why) {
     const at = format.time(decisive.next_attempt_at);
-    return { text: s.retrying(to, sent, total, why, at), tone: "warning" };
+    const text = decisive.reason?.kind === "unreachable" ? s.unreachable : s.retrying;
+    return { text: text(to, sent, total, why, at), tone: "warning" };
   }
   return { text: s.waiting(to, sent, total), tone: "brand" };
+}
+
+/** What to do about a delivery that has failed. */
+function remedy(delivery: Delivery, t: Messages): string {
+  const known = t.remedies[delivery.reason?.kind as keyof Messages["remedies"]];
+  return known ?? t.remedies.other;
 }
 
 function when(delivery: Delivery, format: Format): string {
@@ -187,9 +209,13 @@ export function entryText(entry: TimelineEntry, t: Messages): string {
       );
     case "forward-requested":
       return words["forward-requested"](text("by"), text("destination") || words.all);
+    case "released": // of a study that was not held: a person looked at it
+      return (entry.was_held === false ? words.checked : words.released)(
+        text("by"),
+        text("reason"),
+      );
     case "held":
-    case "released":
-      return words[entry.event](text("by"), text("reason"));
+      return words.held(text("by"), text("reason"));
     default:
   }
   const known = words[entry.event as keyof Messages["timeline"]];
@@ -222,6 +248,30 @@ export function plainText(value: unknown): string {
 export function changeText(value: unknown): string {
   if (!Array.isArray(value) || value.length !== 2) return plainText(value);
   return value.map((each) => plainText(each) || "—").join(" → ");
+}
+
+/** Whether a study was never owed to anybody, so that to send it is not to send it again. */
+export function isUnsent(study: Study): boolean {
+  return !study.sent && study.deliveries.length === 0;
+}
+
+/** Of destinations the worst first: what is wrong is not cut off. */
+export function worstFirst(owed: Owed[]): Owed[] {
+  const gravity = (each: Owed) => GRAVITY.indexOf(each.decisive.state);
+  return [...owed].sort((a, b) => gravity(b) - gravity(a));
+}
+
+const NOT_FORETOLD_HOURS = 24 * 3652;
+
+/** When the disk will be full, as far as that can be told; diagnostics say it the same way. */
+export function fills(
+  hours: number | null | undefined,
+  told: (span: string) => string,
+  words: { notSoon: string; notFilling: string },
+  format: Format,
+): string {
+  if (typeof hours !== "number") return words.notFilling;
+  return hours > NOT_FORETOLD_HOURS ? words.notSoon : told(format.span(hours));
 }
 
 /** Who has a study that is not on this disk any more. */

@@ -10,15 +10,32 @@ test("times are the site's, whatever the browser's zone", () => {
 });
 
 test("another day is named", () => {
-  expect(saoPaulo.time("2026-01-22T02:10:00Z", NOW)).toBe("21/01, 23:10");
+  expect(saoPaulo.time("2026-01-22T02:10:00Z", NOW)).toBe("21/01,\u00a023:10");
   const english = new Format("en", "America/Sao_Paulo");
-  expect(english.time("2026-01-22T02:10:00Z", NOW)).toBe("Jan 21, 23:10");
+  expect(english.time("2026-01-22T02:10:00Z", NOW)).toBe("Jan\u00a021,\u00a023:10");
   expect(saoPaulo.time("2025-01-22T17:18:00Z", NOW)).toContain("2025");
 });
 
 test("a local stamp stays what it is", () => {
   expect(saoPaulo.stamp("20260122_141530", NOW)).toBe("14:15");
   expect(saoPaulo.stamp("odd", NOW)).toBe("odd");
+});
+
+test("times in the API's texts are told as all others", () => {
+  const english = new Format("en", "America/Sao_Paulo");
+  expect(english.dated("Down since 2026-01-21 23:10, 2 wait", NOW)).toBe(
+    "Down since Jan\u00a021,\u00a023:10, 2 wait",
+  );
+  expect(saoPaulo.dated("Fora do ar desde 22/01/2026 14:18: x", NOW)).toBe(
+    "Fora do ar desde 14:18: x",
+  );
+});
+
+test("seconds are told in a unit that can be grasped", () => {
+  const english = new Format("en", "UTC");
+  expect(english.duration(2.04)).toBe("2 seconds");
+  expect(english.duration(90)).toBe("1.5 minutes");
+  expect(saoPaulo.duration(3600)).toBe("1 hora");
 });
 
 test("midnight is 00:00, in English too", () => {
@@ -42,6 +59,7 @@ test("a span is told in hours, days or years", () => {
 test("sizes have the language's decimal mark", () => {
   expect(saoPaulo.bytes(2373480)).toBe("2,3\u00a0MiB");
   expect(saoPaulo.bytes(12)).toBe("12\u00a0B");
+  expect(saoPaulo.bytes(252.3 * 2 ** 30)).toBe("252\u00a0GiB");
 });
 
 test("a day ends by the site's clock, also on the day on which it is changed", () => {

@@ -26,6 +26,7 @@ import {
   owedTo,
   refusedCallers,
   sentences,
+  worstFirst,
 } from "../src/words";
 
 const format = new Format("en-GB", "America/Sao_Paulo");
@@ -68,7 +69,9 @@ function said(of: Study, where: Destination[] = [], t = en): string[] {
 
 describe("the first sentence of a study", () => {
   test("says how many images a destination has, and since when", () => {
-    expect(said(study({ deliveries: [delivery({})] }))[0]).toMatch(/^PACS: 245 of 245, .*14:18\.$/);
+    expect(said(study({ deliveries: [delivery({})] }))[0]).toMatch(
+      /^PACS: 245 of 245 images, .*14:18\.$/,
+    );
   });
 
   test("says that a destination is down, who else waits, and that there is nothing to do", () => {
@@ -82,7 +85,7 @@ describe("the first sentence of a study", () => {
       /^PACS down since .*14:18, this and 7 more wait, nothing to do\.$/,
     );
     expect(said(waits, [destination({ down, waiting: 8 })], ptBR)[0]).toMatch(
-      /^PACS fora do ar desde .*14:18; este e mais 7 esperam, nada a fazer\.$/,
+      /^PACS fora do ar desde .*14:18; este e mais 7 em espera, nada a fazer\.$/,
     );
   });
 
@@ -93,8 +96,44 @@ describe("the first sentence of a study", () => {
       deliveries: [delivery({ state: "failed", sent: 3, reason })],
     });
     expect(said(failed)).toEqual([
-      "PACS: 3 of 245, it refused an image (status 0xA900). Mend that, then send it again.",
+      "PACS: 3 of 245 images, it refused an image (status 0xA900). See there why, and put it right; then send it again.",
     ]);
+  });
+
+  test("says that there is nothing to do only of what can't be reached", () => {
+    const retried = (kind: "unreachable" | "refused") =>
+      study({
+        state: "forwarding",
+        deliveries: [
+          delivery({
+            state: "retrying",
+            sent: 3,
+            next_attempt_at: AT,
+            reason: { kind, dicom_status: 0xa700, text: "" } as unknown as Delivery["reason"],
+          }),
+        ],
+      });
+    expect(said(retried("unreachable"))[0]).toMatch(/; next try at .*14:18, nothing to do\.$/);
+    expect(said(retried("refused"))[0]).toMatch(/\(status 0xA700\); next try at .*14:18\.$/);
+  });
+
+  test("says why a study goes nowhere, where its history does", () => {
+    const unrouted = study({ state: "unrouted", sent: false });
+    const told = (...entries: object[]) =>
+      sentences(unrouted, [], en, format, entries as TimelineEntry[])[0]?.text;
+    const completed = { event: "completed" };
+    expect(told()).toContain("none was enabled, or no route applies");
+    expect(told(completed)).toContain(": none was enabled.");
+    const routed = { event: "routed", destinations: [] };
+    expect(told(completed, { ...routed, routes: [] })).toContain(": no route applies.");
+    expect(told(completed, { ...routed, routes: ["ct"] })).toContain("its route leads to");
+    expect(told({ ...routed, routes: [] }, completed)).toContain(": none was enabled.");
+  });
+
+  test("is told of a destination that has not all before one that has", () => {
+    const failed = delivery({ id: "b", destination: "ARCHIVE", state: "failed", sent: 0 });
+    const owed = worstFirst(owedTo(study({ deliveries: [failed, delivery({})] })));
+    expect(owed.map((each) => each.destination)).toEqual(["ARCHIVE", "PACS"]);
   });
 
   test("says why it is held, and what the destinations have all the same", () => {

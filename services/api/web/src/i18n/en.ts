@@ -4,6 +4,7 @@ import { enLog } from "./en-log";
 
 const images = (n: number) => (n === 1 ? "1 image" : `${n} images`);
 const studies = (n: number) => (n === 1 ? "1 study" : `${n} studies`);
+const part = (sent: number, total: number) => `${sent} of ${images(total)}`;
 const waiting = (n: number) =>
   n === 0 ? "nothing waits" : n === 1 ? "1 delivery waits" : `${n} deliveries wait`;
 
@@ -100,37 +101,54 @@ export const en = {
     missing: "an image is not on this disk",
     cancelled: "it was cancelled",
   },
+  remedies: {
+    rejected: "Have this router registered there, then send it again.",
+    refused: "See there why, and put it right; then send it again.",
+    "not-accepted": "Have it accept that kind there, then send it again.",
+    missing: "Have the scanner send the study again.",
+    other: "Put that right there, then send it again.",
+  },
   sentence: {
     receiving: (n: number) => `${images(n)} so far; more may come.`,
     deleted: "It was deleted. Its history stays.",
     held: (why: string) => `Held: ${why}. Nothing more goes out until it is released.`,
     unrouted: (n: number) =>
       `${images(n)} here and no destination for them: none was enabled, or no route applies. Put that right, or send it now.`,
+    noneEnabled: (n: number) =>
+      `${images(n)} here and no destination for them: none was enabled. Add or enable one, or send it now.`,
+    noRoute: (n: number) =>
+      `${images(n)} here and no destination for them: no route applies. Change the routes, or send it now.`,
+    routedNowhere: (n: number) =>
+      `${images(n)} here and no destination for them: its route leads to destinations that are disabled or not there. Put that right, or send it now.`,
     complete: (n: number) => `Complete with ${images(n)}; it is about to be sent.`,
     takenOver: "An earlier version of the router had sent it.",
     delivered: (to: string, sent: number, total: number, at: string) =>
-      `${to}: ${sent} of ${total}, ${at}.`,
-    sending: (to: string, sent: number, total: number) => `${to}: ${sent} of ${total}, being sent.`,
+      `${to}: ${part(sent, total)}, ${at}.`,
+    sending: (to: string, sent: number, total: number) =>
+      `${to}: ${part(sent, total)}, being sent.`,
     waiting: (to: string, sent: number, total: number) =>
-      `${to}: ${sent} of ${total}, next in turn.`,
+      `${to}: ${part(sent, total)}, next in turn.`,
     paused: (to: string, sent: number, total: number) =>
-      `${to} is paused: ${sent} of ${total}; the rest waits.`,
+      `${to} is paused: ${part(sent, total)}; the rest waits.`,
     down: (to: string, since: string, others: number) =>
       others > 0
         ? `${to} down since ${since}, this and ${others} more wait, nothing to do.`
         : `${to} down since ${since}, this waits, nothing to do.`,
     retrying: (to: string, sent: number, total: number, why: string, at: string) =>
-      `${to}: ${sent} of ${total}, ${why}; tried again at ${at}, nothing to do.`,
-    failed: (to: string, sent: number, total: number, why: string) =>
-      `${to}: ${sent} of ${total}, ${why}. Mend that, then send it again.`,
+      `${to}: ${part(sent, total)}, ${why}; next try at ${at}.`,
+    unreachable: (to: string, sent: number, total: number, why: string, at: string) =>
+      `${to}: ${part(sent, total)}, ${why}; next try at ${at}, nothing to do.`,
+    failed: (to: string, sent: number, total: number, why: string, remedy: string) =>
+      `${to}: ${part(sent, total)}, ${why}. ${remedy}`,
     cancelled: (to: string, sent: number, total: number) =>
-      `${to}: ${sent} of ${total}, cancelled. Send it again if it is wanted there.`,
+      `${to}: ${part(sent, total)}, cancelled. Send it again if it is wanted there.`,
   },
   studies: {
     search: "Search",
     searchHint: "Name, ID, accession, description",
     state: "State",
     modality: "Modality",
+    anyModality: "All",
     from: "Received from",
     to: "Received until",
     attention: "Needs attention",
@@ -169,6 +187,7 @@ export const en = {
     folder: "Folder",
     uid: "Study Instance UID",
     size: "Size",
+    sentToAll: "Sent to all",
     onDisk: "On this disk",
     revision: "Revision",
     notOnDisk: (who: string) => `It is no longer on this disk: ${who} has it.`,
@@ -187,13 +206,14 @@ export const en = {
     evidence: "Why it counts as complete",
     evidenceRule: {
       settled: (n: number, quiet: string) =>
-        `Every association was released and all its images are here (${n === 1 ? "1 association" : `${n} associations`}); then nothing came for ${quiet} s.`,
+        `Every association was released and all its images had arrived (${n === 1 ? "1 association" : `${n} associations`}); then nothing came for ${quiet}.`,
       idle: (n: number, quiet: string) =>
-        `Not every association was released (${n === 1 ? "1 association" : `${n} associations`}), but nothing came for ${quiet} s.`,
+        `Not every association was released (${n === 1 ? "1 association" : `${n} associations`}), but nothing came for ${quiet}.`,
     },
     association: "Association",
     outcome: "End",
-    send: "Send again",
+    send: "Send",
+    sendAgain: "Send again",
     sendAll: "To all destinations",
     sendTo: (name: string) => `To ${name}`,
     sendWhat: "What",
@@ -203,8 +223,9 @@ export const en = {
     hold: "Hold",
     holdExplain: "Nothing more of it goes out until somebody releases it.",
     release: "Release",
-    releaseExplain: "What it owes goes out, and what called for attention counts as seen.",
-    seen: "Seen",
+    releaseExplain: "What it owes goes out, and what called for attention counts as checked.",
+    seen: "Mark as checked",
+    seenExplain: "It no longer needs attention. What you found is kept in its history.",
     delete: "Delete",
     deleteExplain:
       "Its files go from this disk and what waits is cancelled. It can't be undone. The history stays.",
@@ -215,9 +236,11 @@ export const en = {
   attention: {
     title: "Needs attention",
     "identity-conflict": "Images of more than one PatientID came under this study",
-    "identity-conflict-help":
-      "Compare the patients at the scanner and in the PACS, then release it with what you found, or delete it.",
   } as Record<string, string>,
+  attentionHelp: {
+    "identity-conflict": (button: string) =>
+      `Compare the patients at the scanner and in the PACS; then press “${button}” and say what you found, or delete it.`,
+  } as Record<string, (button: string) => string>,
   timeline: {
     received: (who: string, where: string, n: number) =>
       `${who || "An unknown caller"}${where ? ` at ${where}` : ""} sent ${images(n)}`,
@@ -234,6 +257,7 @@ export const en = {
     "forward-requested": (by: string, to: string) => `${by} asked to send it to ${to}`,
     held: (by: string, why: string) => `Held by ${by}: ${why}`,
     released: (by: string, why: string) => `Released by ${by}: ${why}`,
+    checked: (by: string, why: string) => `Checked by ${by}: ${why}`,
     deleted: "Deleted",
     "files-removed": "Its files were removed",
     revived: "A new image brought it back",
@@ -260,19 +284,24 @@ export const en = {
     goesOn: "Images are received all the same.",
     show: "Show",
     refused: (n: number) => (n === 1 ? "1 caller was refused" : `${n} callers were refused`),
-    refusedFix: "If it is one of your scanners, admit it: one click.",
+    refusedFix: (n: number): string =>
+      n === 1
+        ? "If it is one of your scanners, admit it with one click."
+        : "Those that are your scanners you admit with one click each.",
     imagesPerMinute: "Images in the last minute",
     studiesToday: "Studies today",
     waiting: "Deliveries waiting",
     failed: "Studies failed",
     attention: "Studies that need attention",
-    attentionOf: (n: number) => (n === 1 ? "1 needs attention" : `${n} need attention`),
-    failedOf: (n: number) => `${n} failed`,
+    attentionOf: (n: number) =>
+      n === 1 ? "1 study needs attention" : `${n} studies need attention`,
+    failedOf: (n: number) => `${studies(n)} failed`,
     disk: "Free on the disk",
     hours: (span: string) => `full in ${span} at this rate`,
+    notSoon: "not full within ten years",
     notFilling: "not filling up",
   },
-  diagnostics: { ok: "ok", warn: "look", fail: "wrong", fix: "What to do", guide: "Guide" },
+  diagnostics: { ok: "ok", warn: "attention", fail: "wrong", fix: "What to do", guide: "Guide" },
   echo: {
     title: "Echo to any address",
     button: "Echo",
@@ -303,7 +332,7 @@ export const en = {
     paused: "paused",
     disabled: "disabled",
     downSince: (since: string, why: string, next: string) =>
-      `Down since ${since}: ${why}. Tried again at ${next}; what waits goes out by itself.`,
+      `Down since ${since}: ${why}. Next try at ${next}; what waits goes out by itself.`,
     managed: (by: string) => `Set by ${by}: change that and restart.`,
     calling: "Our AE title there",
     callingHint: "Empty: the router's own.",
@@ -337,7 +366,7 @@ export const en = {
       "Addresses or networks (10.0.0.0/24), separated by commas; empty: from anywhere.",
     hostHint: "Where it can be echoed, if it answers.",
     settle: "Quiet time in seconds",
-    settleOwn: (seconds: string) => `Complete after ${seconds} s of quiet`,
+    settleOwn: (span: string) => `Complete after ${span} without new images`,
     noEcho: "For an echo, edit it and fill in host and port.",
     settleHint: "How long after its last image a study counts as complete; empty: as for all.",
     removeExplain: "It is refused from now on, if any other scanner is registered.",
@@ -346,6 +375,7 @@ export const en = {
     title: "Queues",
     failed: "Deliveries that failed or are tried again",
     noneFailed: "There are none.",
+    waitForIt: (to: string, state: string, deliveries: string) => `${to} (${state}): ${deliveries}`,
     queue: "Queue",
     ready: "Waiting",
     retry: "To be tried again",
@@ -371,13 +401,14 @@ export const en = {
     depthExplain: (since: string) =>
       `Messages that wait or are to be tried again, every 30 seconds, since ${since}: at most the last six hours, and only since the api was started.`,
     depthNone: "No queue has held anything in this time.",
-    depthMost: (name: string, n: string, at: string) => `${name}: at most ${n}, at ${at}`,
+    depthUnit: "messages",
+    depthMost: (name: string, n: string, at: string) => `${name}: peak ${n} (${at})`,
     replayed: (n: number, dropped: number) =>
       `${n} back to work${dropped ? `, ${dropped} dropped as of no use` : ""}.`,
   },
   routes: {
     none: "There is no route in use: every study goes to every enabled destination. With the first one, studies that fit none go nowhere.",
-    some: "A study goes where every route that fits it says; one that fits none goes nowhere, and waits here. Routes count for studies that complete from now on.",
+    some: "A study goes to the destinations of all routes that fit it; one that fits none goes nowhere, and waits here. Routes count for studies that complete from now on.",
     every: "every study",
     or: "or",
     disabled: "not in use",
@@ -455,6 +486,7 @@ export const en = {
     refusing: (least: string) =>
       `Images are refused (A700): less than ${least} are free. Make room.`,
     full: (span: string) => `At this rate images will be refused in ${span}.`,
+    notSoon: "At this rate it is not full within ten years.",
     notFilling: "It is not filling up.",
     rate: (bytes: string, shrinks: boolean, span: string) =>
       `${shrinks ? "−" : "+"}${bytes} an hour, measured over ${span}.`,
@@ -512,7 +544,7 @@ export const en = {
     role: "Role",
     roleHint:
       "Viewers read; operators also echo, send, hold and replay; administrators do everything.",
-    lastSignedIn: "Signed in last",
+    lastSignedIn: "Last sign-in",
     never: "never",
     disabled: "Disabled",
     add: "Add a user",
@@ -525,7 +557,7 @@ export const en = {
     made: "Copy it now: it is shown this once.",
     expires: "Good until",
     expiresHint: "To the end of that day, by the site's clock; empty: for ever.",
-    lastUsed: "Used last",
+    lastUsed: "Last use",
   },
   audit: {
     actions: {
@@ -597,6 +629,7 @@ export const en = {
     explain:
       "For a PACS that was restored, replaced or added. Nothing goes out before you press the button.",
     counts: (studies: string, images: string) => `${studies} with ${images} in all.`,
+    leftOut: "Studies that are not complete yet, and deleted ones, are left out.",
     notOnDisk: (n: string) => `${n} more are no longer on this disk.`,
     send: (studies: string) => `Send ${studies}`,
     asked: (n: number, of: number) => `${n} of ${of} asked for`,

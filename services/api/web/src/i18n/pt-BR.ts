@@ -4,6 +4,7 @@ import { ptBRLog } from "./pt-BR-log";
 
 const images = (n: number) => (n === 1 ? "1 imagem" : `${n} imagens`);
 const studies = (n: number) => (n === 1 ? "1 estudo" : `${n} estudos`);
+const part = (sent: number, total: number) => `${sent} de ${images(total)}`;
 const waiting = (n: number) =>
   n === 0 ? "nada em espera" : n === 1 ? "1 entrega em espera" : `${n} entregas em espera`;
 
@@ -83,7 +84,7 @@ export const ptBR: Messages = {
     deleted: "excluído",
   },
   deliveryStates: {
-    waiting: "na fila",
+    waiting: "em espera",
     sending: "enviando",
     retrying: "tentando de novo",
     delivered: "entregue",
@@ -98,36 +99,52 @@ export const ptBR: Messages = {
     refused: (status) => `ele recusou uma imagem${status && ` (status ${status})`}`,
     "not-accepted": "ele não aceita este tipo de imagem",
     missing: "falta uma imagem neste disco",
-    cancelled: "foi cancelada",
+    cancelled: "a entrega foi cancelada",
+  },
+  remedies: {
+    rejected: "Peça que este roteador seja cadastrado lá e envie de novo.",
+    refused: "Veja lá por quê e corrija; depois envie de novo.",
+    "not-accepted": "Peça que esse tipo seja aceito lá e envie de novo.",
+    missing: "Peça ao aparelho que envie o estudo de novo.",
+    other: "Resolva isso lá e envie de novo.",
   },
   sentence: {
     receiving: (n) => `${images(n)} até agora; podem vir mais.`,
     deleted: "Foi excluído. O histórico fica.",
     held: (why) => `Retido: ${why}. Nada mais é enviado até que alguém o libere.`,
     unrouted: (n) =>
-      `${images(n)} aqui, sem destino: nenhum estava ativo, ou nenhuma rota se aplica. Corrija isso ou envie agora.`,
+      `${images(n)} aqui, sem destino: nenhum estava ativado, ou nenhuma rota se aplica. Corrija isso ou envie agora.`,
+    noneEnabled: (n) =>
+      `${images(n)} aqui, sem destino: nenhum estava ativado. Adicione ou ative um, ou envie agora.`,
+    noRoute: (n) =>
+      `${images(n)} aqui, sem destino: nenhuma rota se aplica. Mude as rotas ou envie agora.`,
+    routedNowhere: (n) =>
+      `${images(n)} aqui, sem destino: a rota dele leva a destinos desativados ou inexistentes. Corrija isso ou envie agora.`,
     complete: (n) => `Completo com ${images(n)}; será enviado em instantes.`,
     takenOver: "Uma versão anterior do roteador já o tinha enviado.",
-    delivered: (to, sent, total, at) => `${to}: ${sent} de ${total}, ${at}.`,
-    sending: (to, sent, total) => `${to}: ${sent} de ${total}, em envio.`,
-    waiting: (to, sent, total) => `${to}: ${sent} de ${total}, o próximo da fila.`,
-    paused: (to, sent, total) => `${to} está em pausa: ${sent} de ${total}; o resto espera.`,
+    delivered: (to, sent, total, at) => `${to}: ${part(sent, total)}, ${at}.`,
+    sending: (to, sent, total) => `${to}: ${part(sent, total)}, em envio.`,
+    waiting: (to, sent, total) => `${to}: ${part(sent, total)}, o próximo em espera.`,
+    paused: (to, sent, total) =>
+      `${to} está em pausa: ${part(sent, total)}; o resto fica em espera.`,
     down: (to, since, others) =>
       others > 0
-        ? `${to} fora do ar desde ${since}; este e mais ${others} esperam, nada a fazer.`
-        : `${to} fora do ar desde ${since}; este espera, nada a fazer.`,
+        ? `${to} fora do ar desde ${since}; este e mais ${others} em espera, nada a fazer.`
+        : `${to} fora do ar desde ${since}; este em espera, nada a fazer.`,
     retrying: (to, sent, total, why, at) =>
-      `${to}: ${sent} de ${total}, ${why}; nova tentativa às ${at}, nada a fazer.`,
-    failed: (to, sent, total, why) =>
-      `${to}: ${sent} de ${total}, ${why}. Resolva isso e envie de novo.`,
+      `${to}: ${part(sent, total)}, ${why}; nova tentativa às ${at}.`,
+    unreachable: (to, sent, total, why, at) =>
+      `${to}: ${part(sent, total)}, ${why}; nova tentativa às ${at}, nada a fazer.`,
+    failed: (to, sent, total, why, remedy) => `${to}: ${part(sent, total)}, ${why}. ${remedy}`,
     cancelled: (to, sent, total) =>
-      `${to}: ${sent} de ${total}, cancelado. Envie de novo se ainda for preciso.`,
+      `${to}: ${part(sent, total)}, entrega cancelada. Envie de novo se ainda for preciso.`,
   },
   studies: {
     search: "Buscar",
     searchHint: "Nome, ID, número de acesso, descrição",
     state: "Estado",
     modality: "Modalidade",
+    anyModality: "Todas",
     from: "Recebido desde",
     to: "Recebido até",
     attention: "Requer atenção",
@@ -166,6 +183,7 @@ export const ptBR: Messages = {
     folder: "Pasta",
     uid: "Study Instance UID",
     size: "Tamanho",
+    sentToAll: "Enviado a todos",
     onDisk: "Neste disco",
     revision: "Revisão",
     notOnDisk: (who) => `Não está mais neste disco: está em ${who}.`,
@@ -184,13 +202,14 @@ export const ptBR: Messages = {
     evidence: "Por que conta como completo",
     evidenceRule: {
       settled: (n, quiet) =>
-        `Todas as associações foram encerradas e todas as imagens estão aqui (${n === 1 ? "1 associação" : `${n} associações`}); depois nada mais chegou por ${quiet} s.`,
+        `Todas as associações foram encerradas e todas as imagens tinham chegado (${n === 1 ? "1 associação" : `${n} associações`}); depois nada mais chegou por ${quiet}.`,
       idle: (n, quiet) =>
-        `Nem todas as associações foram encerradas (${n === 1 ? "1 associação" : `${n} associações`}), mas nada mais chegou por ${quiet} s.`,
+        `Nem todas as associações foram encerradas (${n === 1 ? "1 associação" : `${n} associações`}), mas nada mais chegou por ${quiet}.`,
     },
     association: "Associação",
     outcome: "Fim",
-    send: "Enviar de novo",
+    send: "Enviar",
+    sendAgain: "Enviar de novo",
     sendAll: "Para todos os destinos",
     sendTo: (name) => `Para ${name}`,
     sendWhat: "O quê",
@@ -200,11 +219,12 @@ export const ptBR: Messages = {
     hold: "Reter",
     holdExplain: "Nada mais dele é enviado até que alguém o libere.",
     release: "Liberar",
-    releaseExplain: "O que falta é enviado, e o que pedia atenção conta como visto.",
-    seen: "Visto",
+    releaseExplain: "O que falta é enviado, e o que pedia atenção conta como conferido.",
+    seen: "Marcar como conferido",
+    seenExplain: "Deixa de requerer atenção. O que você encontrou fica no histórico.",
     delete: "Excluir",
     deleteExplain:
-      "Os arquivos saem deste disco e o que espera é cancelado. Não pode ser desfeito. O histórico fica.",
+      "Os arquivos saem deste disco e o que está em espera é cancelado. Não pode ser desfeito. O histórico fica.",
     retry: "Tentar agora",
     cancel: "Cancelar",
     done: "Feito.",
@@ -212,8 +232,10 @@ export const ptBR: Messages = {
   attention: {
     title: "Requer atenção",
     "identity-conflict": "Chegaram imagens de mais de um PatientID neste estudo",
-    "identity-conflict-help":
-      "Compare os pacientes no aparelho e no PACS; depois libere-o dizendo o que encontrou, ou exclua-o.",
+  },
+  attentionHelp: {
+    "identity-conflict": (button) =>
+      `Compare os pacientes no aparelho e no PACS; depois use “${button}” e diga o que encontrou, ou exclua o estudo.`,
   },
   timeline: {
     received: (who, where, n) =>
@@ -226,11 +248,12 @@ export const ptBR: Messages = {
     "delivery-started": (to) => `Começa o envio para ${to}`,
     delivered: (to) => `${to} recebeu tudo`,
     "delivery-failed": (to, why) => `O envio para ${to} falhou: ${why}`,
-    "delivery-waiting": (to) => `Espera por ${to}, que está fora do ar`,
+    "delivery-waiting": (to) => `Em espera: ${to} está fora do ar`,
     "delivery-cancelled": (to) => `A entrega para ${to} foi cancelada`,
     "forward-requested": (by, to) => `${by} pediu o envio para ${to}`,
     held: (by, why) => `Retido por ${by}: ${why}`,
     released: (by, why) => `Liberado por ${by}: ${why}`,
+    checked: (by, why) => `Conferido por ${by}: ${why}`,
     deleted: "Excluído",
     "files-removed": "Os arquivos foram removidos",
     revived: "Uma imagem nova o trouxe de volta",
@@ -257,16 +280,20 @@ export const ptBR: Messages = {
     goesOn: "As imagens continuam sendo recebidas.",
     show: "Mostrar",
     refused: (n) => (n === 1 ? "1 chamada recusada" : `${n} chamadas recusadas`),
-    refusedFix: "Se for um aparelho seu, admita-o com um clique.",
+    refusedFix: (n) =>
+      n === 1
+        ? "Se for um aparelho seu, admita-o com um clique."
+        : "Se forem aparelhos seus, admita cada um com um clique.",
     imagesPerMinute: "Imagens no último minuto",
     studiesToday: "Estudos hoje",
     waiting: "Entregas em espera",
     failed: "Estudos com falha",
     attention: "Estudos que requerem atenção",
-    attentionOf: (n) => (n === 1 ? "1 requer atenção" : `${n} requerem atenção`),
-    failedOf: (n) => (n === 1 ? "1 falhou" : `${n} falharam`),
+    attentionOf: (n) => (n === 1 ? "1 estudo requer atenção" : `${n} estudos requerem atenção`),
+    failedOf: (n) => (n === 1 ? "1 estudo falhou" : `${n} estudos falharam`),
     disk: "Livre no disco",
     hours: (span) => `cheio em ${span} neste ritmo`,
+    notSoon: "não enche em dez anos",
     notFilling: "não está enchendo",
   },
   diagnostics: { ok: "ok", warn: "atenção", fail: "falha", fix: "O que fazer", guide: "Guia" },
@@ -300,16 +327,16 @@ export const ptBR: Messages = {
     paused: "em pausa",
     disabled: "desativado",
     downSince: (since, why, next) =>
-      `Fora do ar desde ${since}: ${why}. Nova tentativa às ${next}; o que espera sai sozinho.`,
+      `Fora do ar desde ${since}: ${why}. Nova tentativa às ${next}; o que está em espera sai sozinho.`,
     managed: (by) => `Definido por ${by}: mude lá e reinicie.`,
     calling: "Nosso AE title lá",
     callingHint: "Vazio: o do próprio roteador.",
     enabled: "Ativado",
     enabledHint: "Desativado: estudos novos não vão para ele.",
     pause: "Em pausa",
-    pauseHint: "As entregas são feitas e esperam.",
+    pauseHint: "As entregas são feitas e ficam em espera.",
     removeExplain: "Estudos novos não são mais enviados para lá. O que ele tem fica lá.",
-    discard: (n) => `Cancelar o que espera (${n}); nunca conta como entregue`,
+    discard: (n) => `Cancelar o que está em espera (${n}); nunca conta como entregue`,
   },
   scanners: {
     setUp: (title, ports) =>
@@ -334,7 +361,7 @@ export const ptBR: Messages = {
       "Endereços ou redes (10.0.0.0/24), separados por vírgula; vazio: de qualquer lugar.",
     hostHint: "Onde responde ao eco, se responder.",
     settle: "Segundos sem imagens novas",
-    settleOwn: (seconds) => `Completo após ${seconds} s sem imagens`,
+    settleOwn: (span) => `Completo após ${span} sem imagens novas`,
     noEcho: "Para testar o eco, edite e informe host e porta.",
     settleHint:
       "Quanto tempo após a última imagem um estudo conta como completo; vazio: como para todos.",
@@ -344,8 +371,9 @@ export const ptBR: Messages = {
     title: "Filas",
     failed: "Entregas que falharam ou são tentadas de novo",
     noneFailed: "Não há nenhuma.",
+    waitForIt: (to, state, deliveries) => `${to} (${state}): ${deliveries}`,
     queue: "Fila",
-    ready: "Na fila",
+    ready: "Em espera",
     retry: "A tentar de novo",
     dead: "Mensagens mortas",
     consumers: "Consumidores",
@@ -361,21 +389,22 @@ export const ptBR: Messages = {
       TryAgain: "Falhou em todas as tentativas",
       other: "Um erro do próprio roteador",
     },
-    waitsSince: (at) => `A mais antiga espera desde ${at}`,
+    waitsSince: (at) => `A mais antiga está em espera desde ${at}`,
     noUse: "Sem utilidade agora: a repetição a descarta.",
     replay: "Repetir",
     replayAll: "Repetir todas",
     depth: "Tamanho ao longo do tempo",
     depthExplain: (since) =>
-      `Mensagens que esperam ou serão tentadas de novo, a cada 30 segundos, desde ${since}: no máximo as últimas seis horas, e só desde que a api foi iniciada.`,
+      `Mensagens em espera ou a tentar de novo, a cada 30 segundos, desde ${since}: no máximo as últimas seis horas, e só desde que a api foi iniciada.`,
     depthNone: "Nenhuma fila teve algo nesse tempo.",
-    depthMost: (name, n, at) => `${name}: no máximo ${n}, às ${at}`,
+    depthUnit: "mensagens",
+    depthMost: (name, n, at) => `${name}: pico de ${n} (${at})`,
     replayed: (n, dropped) =>
       `${n} de volta ao trabalho${dropped ? `, ${dropped} descartadas por não terem mais utilidade` : ""}.`,
   },
   routes: {
     none: "Não há rota em uso: todo estudo vai para todos os destinos ativados. Com a primeira, estudos que não se encaixam em nenhuma não vão a lugar algum.",
-    some: "Um estudo vai para onde dizem todas as rotas em que se encaixa; o que não se encaixa em nenhuma não vai a lugar algum e espera aqui. As rotas valem para estudos que se completam a partir de agora.",
+    some: "Um estudo vai para os destinos de todas as rotas em que se encaixa; o que não se encaixa em nenhuma não vai a lugar algum e fica em espera aqui. As rotas valem para estudos que se completam a partir de agora.",
     every: "todo estudo",
     or: "ou",
     disabled: "fora de uso",
@@ -405,7 +434,8 @@ export const ptBR: Messages = {
     tryOut: "Experimentar",
     tryExplain: "Para onde iria um estudo assim? Isto não muda nada.",
     goes: (to) => `Iria para ${to}.`,
-    goesNowhere: "Não iria a lugar algum: espera aqui até que uma rota ou uma pessoa o envie.",
+    goesNowhere:
+      "Não iria a lugar algum: fica em espera aqui até que uma rota ou uma pessoa o envie.",
     applies: "se aplica",
     appliesNot: "não se aplica",
     tryDraft: (n) => `Experimentar nos últimos ${n} estudos`,
@@ -451,6 +481,7 @@ export const ptBR: Messages = {
     free: (free, total) => `${free} de ${total} estão livres.`,
     refusing: (least) => `Imagens são recusadas (A700): menos de ${least} livres. Libere espaço.`,
     full: (span) => `Neste ritmo, imagens serão recusadas em ${span}.`,
+    notSoon: "Neste ritmo não enche em dez anos.",
     notFilling: "Não está enchendo.",
     rate: (bytes, shrinks, span) =>
       `${shrinks ? "−" : "+"}${bytes} por hora, medido ao longo de ${span}.`,
@@ -529,7 +560,7 @@ export const ptBR: Messages = {
       "study.view": "viu um estudo",
       "study.series": "viu as séries de um estudo",
       "study.instances": "viu as imagens de um estudo",
-      "study.thumbnail": "viu uma figura de uma série",
+      "study.thumbnail": "viu uma imagem de uma série",
       "study.timeline": "leu o histórico de um estudo",
       "study.forward": "enviou um estudo",
       "study.hold": "reteve um estudo",
@@ -592,6 +623,7 @@ export const ptBR: Messages = {
   sendMany: {
     explain: "Para um PACS restaurado, trocado ou novo. Nada sai antes de você apertar o botão.",
     counts: (studies, images) => `${studies}, com ${images} ao todo.`,
+    leftOut: "Os que ainda não estão completos e os excluídos ficam de fora.",
     notOnDisk: (n) => `Outros ${n} não estão mais neste disco.`,
     send: (studies) => `Enviar ${studies}`,
     asked: (n, of) => `${n} de ${of} pedidos`,

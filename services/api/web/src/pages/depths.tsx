@@ -10,7 +10,8 @@ import { Loaded } from "../ui/basics";
 
 type Drawn = ComponentType<{ lines: Lines; label: string }>;
 
-export function Depths() {
+/** `isBusy`: the queues hold something now, which the samples may not have seen yet. */
+export function Depths(props: { isBusy: boolean }) {
   const t = useText();
   const q = t.queues;
   const format = useFormat();
@@ -28,7 +29,7 @@ export function Depths() {
       <h2>{q.depth}</h2>
       <Loaded of={found}>
         {first && <p class="quiet">{q.depthExplain(format.time(first.at))}</p>}
-        {history && lines?.names.length === 0 && <p>{q.depthNone}</p>}
+        {history && lines?.names.length === 0 && !props.isBusy && <p>{q.depthNone}</p>}
         {history && lines && lines.names.length > 0 && (
           <>
             {Chart && <Chart lines={lines} label={q.depth} />}

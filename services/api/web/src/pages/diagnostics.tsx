@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { Check } from "../api/client";
 import { useDiagnostics } from "../api/queries";
 import { useText } from "../i18n";
+import { useFormat } from "../session";
 import { Badge, GuideLink, Heading, Loaded } from "../ui/basics";
 import type { Tone } from "../words";
 import { AdHocEcho } from "./echo";
@@ -32,24 +33,49 @@ export function placeOf(check: Check): string | undefined {
   return CHECK_PLACES[check.id.split(":")[0] ?? ""];
 }
 
+/** Commands as they are typed, so that none is broken between two lines. */
+const COMMAND =
+  /(`[^`]+`|\bnc -vz \S+ \d+|\bgetent hosts \S+|\bdocker compose port \S+ \d+|\btimedatectl set-ntp true|\bpython -m [\w.]+|\bsudo .+$)/;
+
+/** So many characters are on one line of a phone, too. */
+const SHORT = 34;
+
+function Told(props: { text: string }) {
+  const parts = props.text.split(COMMAND);
+  return (
+    <>
+      {parts.map((part, index) =>
+        index % 2 ? (
+          <code key={part} class={part.length <= SHORT ? "nowrap" : ""}>
+            {part.replaceAll("`", "")}
+          </code>
+        ) : (
+          part
+        ),
+      )}
+    </>
+  );
+}
+
 export function CheckText(props: { check: Check; children?: ComponentChildren }) {
   const t = useText();
+  const format = useFormat();
   const { check } = props;
   return (
     <div>
       <strong>{check.title}</strong>
       <br />
-      {check.detail}
+      <Told text={format.dated(check.detail)} />
       {check.fix && (
         <>
           <br />
-          {t.diagnostics.fix}: {check.fix}
+          {t.diagnostics.fix}: <Told text={format.dated(check.fix)} />.
         </>
-      )}
-      <div class="actions">
+      )}{" "}
+      <span class="links">
         {props.children}
         <GuideLink to={check.help} about={check.title} />
-      </div>
+      </span>
     </div>
   );
 }

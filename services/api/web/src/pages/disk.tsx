@@ -3,6 +3,7 @@ import { useDisk } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Heading, Loaded, Notice } from "../ui/basics";
+import { fills } from "../words";
 import { DataFolder } from "./data-folder";
 
 export function Disk() {
@@ -44,9 +45,7 @@ export function Disk() {
         label={d.free(format.bytes(disk.free_bytes), format.bytes(disk.total_bytes))}
       />
       <p>
-        {typeof disk.hours_to_full === "number"
-          ? d.full(format.span(disk.hours_to_full))
-          : d.notFilling}{" "}
+        {fills(disk.hours_to_full, d.full, d, format)}{" "}
         <span class="quiet">
           {d.rate(
             format.bytes(Math.abs(disk.growth_bytes_per_hour)),

@@ -13,7 +13,7 @@ import {
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, GuideLink, Heading, Loaded, Notice } from "../ui/basics";
-import { callersToLookAt } from "../words";
+import { callersToLookAt, fills } from "../words";
 import { StateBadge } from "./destinations";
 import { CheckText, placeOf } from "./diagnostics";
 
@@ -76,11 +76,11 @@ function RefusedCallers(props: { count: number }) {
     <Item tone="warning">
       <strong>{title}</strong>
       <br />
-      {t.diagnostics.fix}: {t.overview.refusedFix}
-      <div class="actions">
+      {t.diagnostics.fix}: {t.overview.refusedFix(props.count)}{" "}
+      <span class="links">
         <Link href="/scanners">{t.overview.show}</Link>
         <GuideLink to="/help#association-rejected" about={title} />
-      </div>
+      </span>
     </Item>
   );
 }
@@ -119,7 +119,6 @@ function Figures() {
   const disk = useDisk();
   const shown = overview.data;
   if (!shown) return <Loaded of={overview}>{null}</Loaded>;
-  const hours = disk.data?.hours_to_full;
   return (
     <ul class="figures">
       <Figure name={f.imagesPerMinute} value={format.number(shown.images_last_minute)} />
@@ -143,7 +142,7 @@ function Figures() {
           value={format.bytes(disk.data.free_bytes)}
           bad={disk.data.refusing}
           to="/disk"
-          note={typeof hours === "number" ? f.hours(format.span(hours)) : f.notFilling}
+          note={fills(disk.data.hours_to_full, f.hours, f, format)}
         />
       )}
     </ul>

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/preact-query";
 import { useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { client, type QueueStatus, result } from "../api/client";
-import { useAsked, useFailedDeliveries, useQueues } from "../api/queries";
+import { useAsked, useDestinations, useFailedDeliveries, useQueues } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
@@ -61,8 +61,37 @@ export function Queues() {
         </Scrolled>
       </Loaded>
       {open && <DeadLetters queue={open} />}
-      <Depths />
+      <Depths isBusy={shown.some(holds)} />
     </>
+  );
+}
+
+function holds(queue: QueueStatus): boolean {
+  const { ready, retry, dead_letters } = queue;
+  return ready > 0 || dead_letters > 0 || retry.some((each) => each.messages > 0);
+}
+
+/** What no list of failures has: what waits until its destination is there again. */
+function WaitingForDestinations() {
+  const t = useText();
+  const d = t.destinations;
+  const found = useDestinations().data?.items ?? [];
+  const shown = found.filter((each) => each.waiting > 0 && (each.down || each.paused));
+  if (!shown.length) return null;
+  return (
+    <ul class="plain">
+      {shown.map((each) => (
+        <li key={each.name}>
+          <Link href="/destinations">
+            {t.queues.waitForIt(
+              each.name,
+              each.paused ? d.paused : d.down,
+              t.count.waiting(each.waiting),
+            )}
+          </Link>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -132,6 +161,7 @@ function FailedDeliveries() {
         )}
         <More of={found} />
       </Loaded>
+      <WaitingForDestinations />
     </section>
   );
 }

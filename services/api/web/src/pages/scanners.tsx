@@ -64,7 +64,7 @@ export function Scanners() {
                     {each.addresses.length ? each.addresses.join(", ") : s.anywhere}
                   </small>
                   {each.settle_seconds !== null && (
-                    <small class="quiet">{s.settleOwn(format.number(each.settle_seconds))}</small>
+                    <small class="quiet">{s.settleOwn(format.duration(each.settle_seconds))}</small>
                   )}
                   <LastCall of={each} />
                   {!(each.host && each.port) && <small class="quiet">{s.noEcho}</small>}

@@ -79,6 +79,7 @@ export function SendMany() {
         {counts.data && (
           <Notice tone="brand" large>
             {m.counts(t.count.studies(counts.data.studies), t.count.images(counts.data.instances))}
+            <small class="quiet">{m.leftOut}</small>
             {counts.data.not_on_disk > 0 && (
               <small class="quiet">{m.notOnDisk(format.number(counts.data.not_on_disk))}</small>
             )}

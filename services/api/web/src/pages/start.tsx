@@ -26,7 +26,7 @@ export function Start() {
       <Heading title={t.pages.start} />
       <ol class="steps">
         <Step title={s.pacs} explain={s.pacsExplain} done={hasDestination}>
-          <Action needs="admin" icon="server" tone="brand" onClick={() => ask("destination")}>
+          <Action needs="admin" icon="plus" tone="brand" onClick={() => ask("destination")}>
             {t.destinations.add}
           </Action>
           {destinations.data?.items.map((each) => (
@@ -37,7 +37,7 @@ export function Start() {
           ))}
         </Step>
         <Step title={s.scanner} explain={s.scannerExplain} done={hasSender}>
-          <Action needs="admin" icon="scanner" onClick={() => ask("sender")}>
+          <Action needs="admin" icon="plus" tone="brand" onClick={() => ask("sender")}>
             {t.scanners.add}
           </Action>
           {senders.data?.items

@@ -10,7 +10,7 @@ import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded } from "../ui/basics";
 import { useVirtualRows } from "../ui/virtual-rows";
-import { owedTo, STATE_TONES } from "../words";
+import { owedTo, STATE_TONES, worstFirst } from "../words";
 
 const STATES = [
   "receiving",
@@ -169,7 +169,7 @@ export function StudyFilterBar(props: { ordered?: boolean }) {
       <wa-select
         size="s"
         label={s.modality}
-        placeholder={t.app.all}
+        placeholder={s.anyModality}
         with-clear
         value={search.get("modality") ?? ""}
         onChange={select("modality")}
@@ -336,7 +336,8 @@ function StudyRow(props: { study: Study; number: number; isCurrent: boolean }) {
   const owed = owedText(study);
   return (
     <tr aria-rowindex={props.number + 2} class={props.isCurrent ? "current" : ""}>
-      <td class="at">{format.stamp(study.created_at)}</td>
+      {/* On a phone the time is below the day. */}
+      <td class="at">{format.stamp(study.created_at).replace(/\u00a0(?=\d\d:)/, " ")}</td>
       <td title={name}>
         <Link href={`/studies/${encodeURIComponent(study.study_uid)}`}>
           {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />} {name}
@@ -367,7 +368,7 @@ const FAILED: string[] = ["failed", "cancelled"] satisfies Delivery["state"][];
 
 /** Each destination with a mark, or with how far it is; the state has a column of its own. */
 function owedText(study: Study): string {
-  return owedTo(study)
+  return worstFirst(owedTo(study))
     .map((each) =>
       each.decisive.state === "delivered"
         ? `${each.destination} ✓`

@@ -11,13 +11,21 @@ import {
   result,
   type Study as StudyShape,
 } from "../api/client";
-import { useDestinations, useSeries, useStudy } from "../api/queries";
+import { useDestinations, useSeries, useStudy, useTimeline } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Badge, Failure, Heading, Loaded, Notice, Scrolled } from "../ui/basics";
 import { Dialog, ReasonDialog } from "../ui/dialogs";
 import { say } from "../ui/toast";
-import { capital, DELIVERY_TONES, holders, reasonText, STATE_TONES, sentences } from "../words";
+import {
+  capital,
+  DELIVERY_TONES,
+  holders,
+  isUnsent,
+  reasonText,
+  STATE_TONES,
+  sentences,
+} from "../words";
 import { spokenName } from "./studies";
 import { Evidence, Timeline } from "./timeline";
 
@@ -61,6 +69,7 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
   const t = useText();
   const format = useFormat();
   const { study, destinations } = props;
+  const timeline = useTimeline(study.study_uid).data;
   return (
     <article class="study">
       <BackLink />
@@ -82,7 +91,8 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
           .join(" · ")}
       </p>
       <div class="sentences" aria-live="polite">
-        {sentences(study, destinations, t, format).map((each) => (
+        <NeedsAttention study={study} />
+        {sentences(study, destinations, t, format, timeline).map((each) => (
           <Notice key={each.text} tone={each.tone} large>
             {each.text}
           </Notice>
@@ -94,7 +104,6 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
               : t.study.notOnDiskNobody}
           </Notice>
         )}
-        <NeedsAttention study={study} />
       </div>
       <Actions study={study} destinations={destinations} />
       <Deliveries study={study} />
@@ -108,15 +117,16 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
 
 function NeedsAttention(props: { study: StudyShape }) {
   const t = useText();
+  const button = props.study.held ? t.study.release : t.study.seen;
   return (
     <>
       {props.study.attention.map((each) => (
-        <Notice key={each.kind + each.at} tone="warning">
+        <Notice key={each.kind + each.at} tone="warning" large>
           <strong>{t.attention[each.kind] ?? t.attention.title}</strong>
           <br />
           {each.text}
           <br />
-          {t.attention[`${each.kind}-help`]}
+          {t.attentionHelp[each.kind]?.(button)}
         </Notice>
       ))}
     </>
@@ -140,7 +150,7 @@ function Actions(props: { study: StudyShape; destinations: Destination[] }) {
         disabled={isGone || !study.on_disk || study.revision === 0}
         onClick={() => ask("send")}
       >
-        {t.study.send}
+        {isUnsent(study) ? t.study.send : t.study.sendAgain}
       </Action>
       {study.held || study.needs_attention ? (
         <Action needs="operator" disabled={isGone} onClick={() => ask("release")}>
@@ -174,7 +184,7 @@ function Actions(props: { study: StudyShape; destinations: Destination[] }) {
       {asked === "release" && (
         <ReasonDialog
           title={study.held ? t.study.release : t.study.seen}
-          explain={t.study.releaseExplain}
+          explain={study.held ? t.study.releaseExplain : t.study.seenExplain}
           run={(reason) =>
             result(
               client.POST("/api/v1/studies/{study_uid}/release", { ...path, body: { reason } }),
@@ -206,11 +216,12 @@ function SendDialog(props: {
   const t = useText();
   const [to, setTo] = useState("");
   const [what, setWhat] = useState("missing");
+  const title = isUnsent(props.study) ? t.study.send : t.study.sendAgain;
   const value = (event: Event) => String((event.currentTarget as WaSelect).value ?? "");
   return (
     <Dialog
-      title={t.study.send}
-      button={t.study.send}
+      title={title}
+      button={title}
       done={t.study.sendAsked(to || t.timeline.all)}
       run={() =>
         result(
@@ -366,7 +377,10 @@ function SeriesList(props: { study: StudyShape }) {
       <ul class="series">
         {shown.map((each) => (
           <li key={each.series_uid}>
-            <Thumbnail study={props.study.study_uid} series={each.series_uid} />
+            {/* Of what is not on this disk there is none: it is not asked for. */}
+            {props.study.on_disk && (
+              <Thumbnail study={props.study.study_uid} series={each.series_uid} />
+            )}
             <strong>
               {each.modality} {each.series_number}
             </strong>{" "}
@@ -399,7 +413,6 @@ function Facts(props: { study: StudyShape }) {
     [t.study.accession, study.accession_number],
     [t.study.studyDate, format.date(study.study_date)],
     [t.studies.received, format.stamp(study.created_at)],
-    [t.studies.sent, study.sent_at ? format.stamp(study.sent_at) : ""],
     [t.studies.images, format.number(study.image_count)],
     [t.study.size, format.bytes(study.size_bytes)],
     [t.study.onDisk, study.on_disk ? t.app.yes : t.app.no],
@@ -407,6 +420,8 @@ function Facts(props: { study: StudyShape }) {
     [t.study.folder, study.folder],
     [t.study.uid, study.study_uid],
   ];
+  // Where one destination lacks images, or it was deleted since, the deliveries say who has what.
+  if (study.sent_at) facts.splice(4, 0, [t.study.sentToAll, format.stamp(study.sent_at)]);
   return (
     <section>
       <h2>{t.study.facts}</h2>

@@ -63,7 +63,7 @@ export function Evidence(props: { study: Study }) {
   const proof = props.study.completeness as Proof | null;
   if (!proof?.rule) return null;
   const says = t.study.evidenceRule[proof.rule];
-  const quiet = format.number(proof.quiet_seconds);
+  const quiet = format.duration(proof.quiet_seconds);
   return (
     <section>
       <h2>{t.study.evidence}</h2>

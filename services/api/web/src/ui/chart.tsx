@@ -32,11 +32,11 @@ export default function Chart(props: { lines: Lines; label: string }) {
       {
         width: place.clientWidth,
         height: HEIGHT_PX,
+        legend: { live: false }, // a colour and a name each
         series: [
-          { label: t.logs.time, value: (_, seconds) => (seconds === null ? "" : clock(seconds)) },
+          {},
           ...lines.names.map((name, index) => ({
             label: name,
-            value: (_: UPlot, count: number | null) => (count === null ? "" : format.number(count)),
             stroke: color(`--wa-color-${COLORS[index % COLORS.length]}-60`) || text,
             width: 2,
           })),
@@ -47,7 +47,11 @@ export default function Chart(props: { lines: Lines; label: string }) {
             ...axis,
             values: (_, marks, __, ___, apart) => marks.map((each) => clock(each, apart)),
           },
-          { ...axis, values: (_, counts) => counts.map((each) => format.number(each)) },
+          {
+            ...axis,
+            label: t.queues.depthUnit,
+            values: (_, counts) => counts.map((each) => format.number(each)),
+          },
         ],
       },
       lines.rows,
