@@ -553,7 +553,7 @@ PORTUGUESE = {
         "Ponha um certificado novo no lugar de {path}; {then}"
     ),
     "Queues are consumed": "As filas são consumidas",
-    "There are some in {queues}": "Há algumas em {queues}",
+    "In {queues}": "Em {queues}",
     "The data folder can't be read: {why}": "A pasta de dados não pode ser lida: {why}",
     "See that {path} exists and belongs to the router's user": (
         "Veja se {path} existe e pertence ao usuário do roteador"

@@ -134,4 +134,4 @@ def dead_letters(context: Context) -> list[Check]:
     if not dead:
         return [well(name, title, said("There are none"))]
     fix = said("The dashboard's page of queues says why; put that right, then replay them there")
-    return [warn(name, title, said("There are some in {queues}", queues=dead), fix)]
+    return [warn(name, title, said("In {queues}", queues=dead), fix)]

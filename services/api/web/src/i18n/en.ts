@@ -348,6 +348,7 @@ export const en = {
       `At the scanner, enter this router with AE title ${title}, this host's address and port ${ports}.`,
     setUpTls: (ports: string) => `For DICOM over TLS, port ${ports}.`,
     none: "No scanner is registered: whoever calls is accepted. With the first one, only known callers are; those of the last 30 days are registered with it.",
+    known: "Known scanners",
     onlyKnown: "Unless the router is set up otherwise, only these are accepted.",
     add: "Add a scanner",
     anywhere: "from any address",
@@ -399,7 +400,7 @@ export const en = {
     replayAll: "Replay all",
     depth: "Depth over time",
     depthExplain: (since: string) =>
-      `Messages that wait or are to be tried again, every 30 seconds, since ${since}: at most the last six hours, and only since the api was started.`,
+      `Messages that wait or are to be tried again, every 30 seconds, since ${since}: at most the last six hours, and only since the API was started.`,
     depthNone: "No queue has held anything in this time.",
     depthUnit: "messages",
     depthMost: (name: string, n: string, at: string) => `${name}: peak ${n} (${at})`,

@@ -343,6 +343,7 @@ export const ptBR: Messages = {
       `No aparelho, cadastre este roteador com AE title ${title}, o endereço desta máquina e a porta ${ports}.`,
     setUpTls: (ports) => `Para DICOM sobre TLS, a porta ${ports}.`,
     none: "Nenhum aparelho cadastrado: quem chamar é aceito. Com o primeiro, só os conhecidos; os dos últimos 30 dias são cadastrados junto.",
+    known: "Aparelhos conhecidos",
     onlyKnown: "Salvo outra configuração do roteador, só estes são aceitos.",
     add: "Adicionar aparelho",
     anywhere: "de qualquer endereço",
@@ -395,7 +396,7 @@ export const ptBR: Messages = {
     replayAll: "Repetir todas",
     depth: "Tamanho ao longo do tempo",
     depthExplain: (since) =>
-      `Mensagens em espera ou a tentar de novo, a cada 30 segundos, desde ${since}: no máximo as últimas seis horas, e só desde que a api foi iniciada.`,
+      `Mensagens em espera ou a tentar de novo, a cada 30 segundos, desde ${since}: no máximo as últimas seis horas, e só desde que a API foi iniciada.`,
     depthNone: "Nenhuma fila teve algo nesse tempo.",
     depthUnit: "mensagens",
     depthMost: (name, n, at) => `${name}: pico de ${n} (${at})`,

@@ -24,36 +24,50 @@ export function Overview() {
       <Heading title={t.pages.overview} />
       <Verdict />
       <Figures />
+      <Findings />
       <WhereTo />
     </>
   );
 }
 
-function Verdict() {
-  const t = useText();
-  const o = t.overview;
+/** What is not well: what fails, what a person should look at, and how many callers were refused. */
+function useFindings() {
   const checks = useDiagnostics();
   const refused = useRefused().data?.items ?? [];
   const callers = callersToLookAt(refused, useSenders().data?.items ?? [], new Date()).length;
   const found = checks.data ?? [];
   const wrong = found.filter((each) => each.status === "fail");
   const look = found.filter((each) => each.status === "warn");
+  return { checks, wrong, look, callers };
+}
+
+function Verdict() {
+  const o = useText().overview;
+  const { checks, wrong, look, callers } = useFindings();
   const lookAt = look.length + Number(callers > 0);
   return (
     <Loaded of={checks}>
-      <div class="sentences" aria-live="polite">
+      <div aria-live="polite">
         <Notice tone={wrong.length ? "danger" : lookAt ? "warning" : "success"} large>
           <strong class="verdict">
             {wrong.length ? o.wrong(wrong.length) : lookAt ? o.look(lookAt) : o.well}
           </strong>
           {wrong.length === 0 && lookAt > 0 && ` ${o.goesOn}`}
         </Notice>
-        {[...wrong, ...look].map((each) => (
-          <Wrong key={each.id} check={each} />
-        ))}
-        {callers > 0 && <RefusedCallers count={callers} />}
       </div>
     </Loaded>
+  );
+}
+
+function Findings() {
+  const { wrong, look, callers } = useFindings();
+  return (
+    <div class="sentences" aria-live="polite">
+      {[...wrong, ...look].map((each) => (
+        <Wrong key={each.id} check={each} />
+      ))}
+      {callers > 0 && <RefusedCallers count={callers} />}
+    </div>
   );
 }
 

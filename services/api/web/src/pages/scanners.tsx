@@ -52,12 +52,13 @@ export function Scanners() {
       <p>{setUpText(site, t)}</p>
       <Refused known={shown} />
       <Loaded of={found}>
+        {shown.length > 0 && <h2>{s.known}</h2>}
         <p class="quiet">{shown.length ? s.onlyKnown : s.none}</p>
         <div class="cards">
           {shown.map((each) => (
             <wa-card key={each.name}>
               <div class="form">
-                <h2>{each.name}</h2>
+                <h3>{each.name}</h3>
                 <p>
                   {each.ae_title}
                   <small class="quiet">

@@ -45,6 +45,7 @@ export default function Chart(props: { lines: Lines; label: string }) {
         axes: [
           {
             ...axis,
+            space: 90, // pixels between marks, for "14:10:23"
             values: (_, marks, __, ___, apart) => marks.map((each) => clock(each, apart)),
           },
           {
