@@ -243,7 +243,7 @@ def test_a_studys_history_is_told_in_the_readers_language(api: Api) -> None:
     asked = {"Accept-Language": "pt-BR"}
     shown = api.client.get("/api/v1/studies/1.2.3/timeline", headers=asked).json()
     assert [each["detail"] for each in shown] == [
-        "admin o retém, nada mais é enviado: wrong patient"
+        "admin o retém; nada mais é enviado: wrong patient"
     ]
     assert "said" not in shown[0]
     assert api.get("/studies/1.2.3/timeline")[0]["detail"] == (
