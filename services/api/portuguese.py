@@ -847,6 +847,7 @@ PORTUGUESE = {
     "{destination}: {count} of {total} images to send": (
         "{destination}: {count} de {total} imagens a enviar"
     ),
+    "{destination}: {sent} of 1 image": "{destination}: {sent} de 1 imagem",
     "{destination}: {sent} of {total} images": "{destination}: {sent} de {total} imagens",
     "{progress} in {duration}": "{progress} em {duration}",
     "under 1 s": "menos de 1 s",

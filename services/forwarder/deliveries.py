@@ -57,6 +57,12 @@ class _Held:
 
     @property
     def progress(self) -> Said:
+        if self.tally.total == 1:
+            return said(
+                "{destination}: {sent} of 1 image",
+                destination=self.claim.destination,
+                sent=self.tally.delivered,
+            )
         return said(
             "{destination}: {sent} of {total} images",
             destination=self.claim.destination,

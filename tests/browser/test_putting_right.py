@@ -170,7 +170,7 @@ def test_a_scanner_shows_when_it_was_heard_last_and_what_came_of_its_calls(
     for name in ("ct1", "mr1"):
         router.call("POST", "/senders", {"name": name, "ae_title": name.upper()})
     page.goto("/scanners")
-    expect(card(page, "mr1")).to_contain_text("Not heard yet")
+    expect(card(page, "mr1")).to_contain_text("No call accepted yet")
     _study, files = ct_series(tmp_path, 2, PatientName="CHAMADA^ANA")
     wait_for(
         lambda: set(send(files, router.dicom_port, calling="MR1").values()) == {0},

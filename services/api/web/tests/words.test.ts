@@ -85,7 +85,7 @@ describe("the first sentence of a study", () => {
       /^PACS down since .*14:18, this and 7 more wait, nothing to do\.$/,
     );
     expect(said(waits, [destination({ down, waiting: 8 })], ptBR)[0]).toMatch(
-      /^PACS fora do ar desde .*14:18; este e mais 7 em espera, nada a fazer\.$/,
+      /^PACS fora do ar desde .*14:18; este e mais 7 ficam em espera; não é preciso fazer nada\.$/,
     );
   });
 

@@ -358,7 +358,7 @@ export const en = {
     calls: "Recent calls",
     noCalls: "Nobody has called yet.",
     lastHeard: (at: string) => `Last heard ${at}`,
-    neverHeard: "Not heard yet",
+    neverHeard: "No call accepted yet",
     imagesRefused: "Images refused",
     admit: "Admit",
     admitted: (who: string, from: string) => `${who} may send from ${from}.`,
@@ -409,7 +409,7 @@ export const en = {
   },
   routes: {
     none: "There is no route in use: every study goes to every enabled destination. With the first one, studies that fit none go nowhere.",
-    some: "A study goes to the destinations of all routes that fit it; one that fits none goes nowhere, and waits here. Routes count for studies that complete from now on.",
+    some: "A study goes to the destinations of all routes that fit it; one that fits none goes nowhere, and waits here. Routes count for studies that complete from now on, and for those that wait here.",
     every: "every study",
     or: "or",
     disabled: "not in use",

@@ -129,8 +129,8 @@ export const ptBR: Messages = {
       `${to} está em pausa: ${part(sent, total)}; o resto fica em espera.`,
     down: (to, since, others) =>
       others > 0
-        ? `${to} fora do ar desde ${since}; este e mais ${others} em espera, nada a fazer.`
-        : `${to} fora do ar desde ${since}; este em espera, nada a fazer.`,
+        ? `${to} fora do ar desde ${since}; este e mais ${others} ficam em espera; não é preciso fazer nada.`
+        : `${to} fora do ar desde ${since}; este fica em espera; não é preciso fazer nada.`,
     retrying: (to, sent, total, why, at) =>
       `${to}: ${part(sent, total)}, ${why}; nova tentativa às ${at}.`,
     unreachable: (to, sent, total, why, at) =>
@@ -353,7 +353,7 @@ export const ptBR: Messages = {
     calls: "Últimas chamadas",
     noCalls: "Ninguém chamou ainda.",
     lastHeard: (at) => `Última chamada: ${at}`,
-    neverHeard: "Ainda não chamou",
+    neverHeard: "Nenhuma chamada aceita ainda",
     imagesRefused: "Imagens recusadas",
     admit: "Admitir",
     admitted: (who, from) => `${who} pode enviar de ${from}.`,
@@ -405,7 +405,7 @@ export const ptBR: Messages = {
   },
   routes: {
     none: "Não há rota em uso: todo estudo vai para todos os destinos ativados. Com a primeira, estudos que não se encaixam em nenhuma não vão a lugar algum.",
-    some: "Um estudo vai para os destinos de todas as rotas em que se encaixa; o que não se encaixa em nenhuma não vai a lugar algum e fica em espera aqui. As rotas valem para estudos que se completam a partir de agora.",
+    some: "Um estudo vai para os destinos de todas as rotas em que se encaixa; o que não se encaixa em nenhuma não vai a lugar algum e fica em espera aqui. As rotas valem para estudos que se completam a partir de agora e para os que estão em espera aqui.",
     every: "todo estudo",
     or: "ou",
     disabled: "fora de uso",

@@ -98,7 +98,7 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
           </Notice>
         ))}
         {!study.on_disk && study.image_count > 0 && (
-          <Notice tone="neutral">
+          <Notice tone="neutral" large>
             {holders(study).length
               ? t.study.notOnDisk(format.list(holders(study)))
               : t.study.notOnDiskNobody}
