@@ -20,7 +20,7 @@ from benchmarks.images import Image, Images, make_images
 from benchmarks.peers import Server
 from benchmarks.rounds import Figures, print_figures, take_turns
 from benchmarks.spent import put_away
-from dicom_router.dimse import SUCCESS, Association, PeerAddress, RequestorTimeouts
+from dicom_router.dimse import SUCCESS, Association, PeerAddress, ReadAhead, RequestorTimeouts
 from dicom_router.part10 import read_file_meta
 from infra.private_services import ServiceFailed
 
@@ -64,26 +64,47 @@ def send_as_the_forwarder(images: Sequence[Image], peer: PeerAddress) -> float:
     begun = time.perf_counter()
     contexts = sorted({(each.sop_class_uid, each.transfer_syntax_uid) for each in images})
     with Association.open(peer, contexts, RequestorTimeouts()) as association:
+        sending = _Sending(association, images)
         for each in images:
-            _send(association, each)
+            sending.send(each)
     return time.perf_counter() - begun
 
 
-def _send(association: Association, image: Image) -> None:
-    descriptor = os.open(image.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
+class _Sending:
+    """Sends one image and opens the next one before the answer is there."""
+
+    def __init__(self, association: Association, images: Sequence[Image]) -> None:
+        self._association = association
+        self._following = iter(images)
+        self._ahead: ReadAhead | None = None
+        self._open_next()
+
+    def send(self, image: Image) -> None:
+        """Send the next image."""
+        source = self._ahead
+        if source is None:
+            raise ServiceFailed("There is no next image.")
+        try:
+            status = self._association.store(
+                source,
+                source.offset,
+                image.sop_class_uid,
+                image.sop_instance_uid,
+                image.transfer_syntax_uid,
+                self._open_next,
+            )
+        finally:
+            os.close(source.descriptor)
+        if status.code != SUCCESS:
+            raise ServiceFailed(f"{image.path} was answered with 0x{status.code:04X}.")
+
+    def _open_next(self) -> None:
+        image = next(self._following, None)
+        if image is None:
+            return
+        descriptor = os.open(image.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         _, offset = read_file_meta(descriptor)
-        status = association.store(
-            descriptor,
-            offset,
-            image.sop_class_uid,
-            image.sop_instance_uid,
-            image.transfer_syntax_uid,
-        )
-    finally:
-        os.close(descriptor)
-    if status.code != SUCCESS:
-        raise ServiceFailed(f"{image.path} was answered with 0x{status.code:04X}.")
+        self._ahead = self._association.read_ahead(descriptor, offset)
 
 
 def _measure(folder: Path, images: Images, pdu: str, rounds: int, only: str) -> dict[str, Figures]:

@@ -41,7 +41,7 @@ from dicom_router.dimse.errors import (
     Stopped,
 )
 from dicom_router.dimse.negotiation import VERIFICATION, is_storage, takes_any_of
-from dicom_router.dimse.requestor import Association
+from dicom_router.dimse.requestor import Association, ReadAhead
 
 __all__ = [
     "CALLED_AE_TITLE_NOT_RECOGNIZED",
@@ -67,6 +67,7 @@ __all__ = [
     "PeerError",
     "PresentationContext",
     "ProtocolError",
+    "ReadAhead",
     "Rejection",
     "RequestorTimeouts",
     "StopSignal",

@@ -18,8 +18,9 @@ After any error the association is over. The window of asynchronous operations i
 
 import os
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 from pathlib import Path
@@ -80,6 +81,15 @@ _MAX_CHUNK_FRAGMENTS = 500  # with their headers within one sendmsg
 _MAX_ANSWER = 1 << 16  # bytes of an A-ASSOCIATE-AC (128 contexts take 6 KiB) or of a command set
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadAhead:
+    """An open file's data set from `offset` on, `count` bytes of which an association has read."""
+
+    descriptor: int
+    offset: int
+    count: int
+
+
 class _PeerAborted(Exception):
     """An A-ABORT was received; says from whom and why."""
 
@@ -99,6 +109,8 @@ class Association:
         self._peer_max_pdu = 0
         self._last_message_id = 0
         self._chunk = memoryview(bytearray())
+        self._spare = memoryview(bytearray())
+        self._ahead: ReadAhead | None = None  # whose bytes are in `_spare`
 
     @classmethod
     def open(
@@ -160,24 +172,40 @@ class Association:
 
     def store(
         self,
-        source: int | str | Path,
+        source: int | str | Path | ReadAhead,
         offset: int,
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> StoreStatus:
         """C-STORE (PS3.7 9.1.1) of a file's bytes from `offset` (bytes) to its end, as they are.
 
-        `source` is a path or an open file descriptor. The association is still good after
-        ContextNotAccepted, EmptyDataSet and an OSError from opening the file; it is over after
-        PeerError, Stopped and an OSError from reading.
+        `source` is a path, an open file descriptor, or what `read_ahead` gave. `meanwhile` is
+        called once all is sent, before the answer is waited for; it must not raise.
+
+        The association is still good after ContextNotAccepted, EmptyDataSet and an OSError from
+        opening the file; it is over after PeerError, Stopped and an OSError from reading.
         """
+        instance = sop_class_uid, sop_instance_uid, transfer_syntax_uid
         if isinstance(source, int):
-            return self._store(source, offset, sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+            return self._store(ReadAhead(source, offset, 0), *instance, meanwhile)
+        if isinstance(source, ReadAhead):
+            return self._store(source, *instance, meanwhile)
         with Path(source).open("rb", buffering=0) as file:
-            return self._store(
-                file.fileno(), offset, sop_class_uid, sop_instance_uid, transfer_syntax_uid
-            )
+            return self._store(ReadAhead(file.fileno(), offset, 0), *instance, meanwhile)
+
+    def read_ahead(self, descriptor: int, offset: int) -> ReadAhead:
+        """Read the beginning of a data set that `store` is to send next, to be given to it.
+
+        There is room for one. Raises OSError, and the association is still good.
+        """
+        self._ahead = None
+        if not self._spare:
+            self._spare = memoryview(bytearray(self._chunk_size))
+        count = os.preadv(descriptor, [self._spare], offset)
+        self._ahead = ReadAhead(descriptor, offset, count)
+        return self._ahead
 
     def release(self) -> bool:
         """A-RELEASE (PS3.8 7.2), then close; whether the peer agreed. Raises nothing.
@@ -255,37 +283,46 @@ class Association:
 
     def _store(
         self,
-        descriptor: int,
-        offset: int,
+        source: ReadAhead,
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
+        meanwhile: Callable[[], None],
     ) -> StoreStatus:
         context_id = self._context_id(sop_class_uid, transfer_syntax_uid)
-        size = os.fstat(descriptor).st_size - offset
+        size = os.fstat(source.descriptor).st_size - source.offset
         if size <= 0:
             raise EmptyDataSet(f"the file of {sop_instance_uid} has no data set")
         with self._during("store"):
             message_id = self._next_message_id()
             request = dimse.store_request(message_id, sop_class_uid, sop_instance_uid)
             pending: list[Bytes] = [command_pdus(context_id, request, self._peer_max_pdu)]
-            for buffers in self._data_set(context_id, descriptor, offset, size):
+            for buffers in self._data_set(context_id, source, size):
                 self._connection.send(pending + buffers, self._overhear)
                 pending = []
+            meanwhile()
             return self._response(dimse.C_STORE_RQ, message_id)
 
-    def _data_set(
-        self, context_id: int, descriptor: int, offset: int, size: int
-    ) -> Iterator[list[Bytes]]:
-        """The data set's P-DATA-TF PDUs, a chunk at a time, valid until the next."""
+    @property
+    def _chunk_size(self) -> int:
+        """How much of a file is in memory at once, in whole fragments."""
         step = fragment_size(self._peer_max_pdu)
-        chunk_size = step * max(1, min(_CHUNK_SIZE // step, _MAX_CHUNK_FRAGMENTS))
-        if len(self._chunk) < chunk_size:
+        return step * max(1, min(_CHUNK_SIZE // step, _MAX_CHUNK_FRAGMENTS))
+
+    def _data_set(self, context_id: int, source: ReadAhead, size: int) -> Iterator[list[Bytes]]:
+        """The data set's P-DATA-TF PDUs, a chunk at a time, valid until the next."""
+        step, chunk_size = fragment_size(self._peer_max_pdu), self._chunk_size
+        offset, is_there = source.offset, 0
+        if source is self._ahead:
+            self._chunk, self._spare = self._spare, self._chunk
+            self._ahead, is_there = None, source.count
+        if not self._chunk:
             self._chunk = memoryview(bytearray(chunk_size))
         full = fragment_header(context_id, 0, step)
         while size:
             chunk = self._chunk[: min(chunk_size, size)]
-            _read_exactly(descriptor, chunk, offset)
+            _read_exactly(source.descriptor, chunk[is_there:], offset + is_there)
+            is_there = 0
             offset += len(chunk)
             size -= len(chunk)
             buffers: list[Bytes] = []

@@ -19,6 +19,7 @@ from dicom_router.dimse import (
     Association,
     PeerAddress,
     PeerError,
+    ReadAhead,
     RequestorTimeouts,
     Stopped,
     StoreStatus,
@@ -129,6 +130,7 @@ class Attempt:
         self._sender, self._claim, self._peer, self._tls = sender, claim, peer, tls
         self._on_answer, self._on_connected = on_answer, on_connected
         self._has_company, self._is_guest = has_company, is_guest
+        self._ahead: tuple[Item, ReadAhead] | None = None  # the next image, open
         self._unrecorded: list[Delivered] = []
         self._recorded_at = time.monotonic()
         self._checked_at = -math.inf  # the claim may be older than it seems: look before the first
@@ -178,6 +180,7 @@ class Attempt:
                 return self._send_all(association, association.accepted, batch)
             finally:
                 self._on_connected(False)
+                self._drop_ahead()
                 self._record()
 
     def _send_all(
@@ -191,7 +194,7 @@ class Attempt:
                 return _WITHDRAWN
             item = batch.popleft()
             if _context(item) in accepted:
-                end = self._send(association, item)
+                end = self._send(association, item, batch)
             else:
                 failure = policy.not_accepted(self._claim.destination, *_context(item))
                 end = self._fail(item, failure)
@@ -199,19 +202,19 @@ class Attempt:
                 return end
         return _TRIED
 
-    def _send(self, association: Association, item: Item) -> End:
+    def _send(self, association: Association, item: Item, following: Sequence[Item]) -> End:
         try:
-            descriptor = self._open(item)
+            descriptor, ahead = self._take(item)
         except OSError as error:
             return self._fail(item, self._unreadable(error))
         try:
-            offset = _data_set_offset(descriptor, item)
             status = association.store(
-                descriptor,
-                offset,
+                ahead or descriptor,
+                ahead.offset if ahead else _data_set_offset(descriptor, item),
                 item.sop_class_uid,
                 item.sop_instance_uid,
                 item.transfer_syntax_uid,
+                lambda: self._read_ahead(association, following),
             )
         except Unprocessable as error:
             return self._fail(item, self._missing(as_said(error)))
@@ -225,6 +228,34 @@ class Attempt:
         finally:
             os.close(descriptor)
         return self._on_status(item, status)
+
+    def _take(self, item: Item) -> tuple[int, ReadAhead | None]:
+        """The open file of an image, and what was read of it already."""
+        if self._ahead is not None and self._ahead[0] is item:
+            ahead, self._ahead = self._ahead[1], None
+            return ahead.descriptor, ahead
+        self._drop_ahead()
+        return self._open(item), None
+
+    def _read_ahead(self, association: Association, following: Sequence[Item]) -> None:
+        """Have the next image at hand once the peer has answered; its turn tells what is wrong."""
+        if not following:
+            return
+        item = following[0]
+        try:
+            descriptor = self._open(item)
+        except OSError:
+            return
+        try:
+            offset = _data_set_offset(descriptor, item)
+            self._ahead = item, association.read_ahead(descriptor, offset)
+        except (OSError, Unprocessable):
+            os.close(descriptor)
+
+    def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            os.close(self._ahead[1].descriptor)
+            self._ahead = None
 
     def _on_status(self, item: Item, status: StoreStatus) -> End:
         meaning = policy.answer(status.code)

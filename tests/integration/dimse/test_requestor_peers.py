@@ -1,12 +1,13 @@
 """Our requestor sends to real acceptors, good ones and bad ones."""
 
+import os
 import socket
 import ssl
 import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,70 @@ def test_an_open_descriptor_is_sent_as_well(instances: list[Instance]) -> None:
     ):
         sop_class, syntax = first.pair
         assert association.store(file.fileno(), first.offset, sop_class, "1.2", syntax).code == 0
+
+
+@pytest.mark.parametrize("max_pdu", [0, 4096, 131072])
+def test_what_was_read_ahead_arrives_as_it_is(instances: list[Instance], max_pdu: int) -> None:
+    received = []
+
+    def store(event: evt.Event) -> int:
+        assert isinstance(event.request, C_STORE)
+        assert isinstance(event.request.DataSet, BytesIO)
+        received.append(event.request.DataSet.getvalue())
+        return 0
+
+    with (
+        pynetdicom_server(instances, max_pdu, EVT_C_STORE=store) as peer,
+        Association.open(peer, pairs(instances), RequestorTimeouts()) as association,
+        ExitStack() as stack,
+    ):
+        files = [stack.enter_context(each.path.open("rb")).fileno() for each in instances]
+        ahead = [association.read_ahead(files[0], instances[0].offset)]
+
+        def read_next() -> None:
+            number = len(ahead)
+            if number < len(files):
+                ahead.append(association.read_ahead(files[number], instances[number].offset))
+
+        for number, each in enumerate(instances):
+            source, (sop_class, syntax) = ahead[number], each.pair
+            status = association.store(
+                source, source.offset, sop_class, "1.2", syntax, meanwhile=read_next
+            )
+            assert status.code == 0
+    assert received == [each.data_set for each in instances]
+
+
+def test_what_was_read_ahead_and_given_up_is_sent_for_no_other(instances: list[Instance]) -> None:
+    received = []
+
+    def store(event: evt.Event) -> int:
+        assert isinstance(event.request, C_STORE)
+        assert isinstance(event.request.DataSet, BytesIO)
+        received.append(event.request.DataSet.getvalue())
+        return 0
+
+    first, second, third = instances[:3]
+    with (
+        pynetdicom_server(instances, EVT_C_STORE=store) as peer,
+        Association.open(peer, pairs(instances), RequestorTimeouts()) as association,
+        second.path.open("rb") as other,
+    ):
+        with first.path.open("rb") as file:
+            number = file.fileno()
+            older = association.read_ahead(number, first.offset)
+            newer = association.read_ahead(other.fileno(), second.offset)
+            for each, source in ((first, older), (second, newer)):
+                sop_class, syntax = each.pair
+                association.store(source, source.offset, sop_class, "1.2", syntax)
+            association.read_ahead(number, first.offset)  # and closed before its turn
+        with third.path.open("rb") as file:
+            os.dup2(file.fileno(), number)
+            sop_class, syntax = third.pair
+            association.store(number, third.offset, sop_class, "1.2", syntax)
+            if number != file.fileno():
+                os.close(number)
+    assert received == [each.data_set for each in (first, second, third)]
 
 
 def test_message_ids_wrap(instances: list[Instance]) -> None:
