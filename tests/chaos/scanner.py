@@ -15,7 +15,7 @@ from random import Random
 
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_router.dimse import Association, PeerAddress, PeerError, RequestorTimeouts
+from dicom_router.dimse import Association, PeerAddress, PeerError, ReadAhead, RequestorTimeouts
 from dicom_router.dimse import command as dimse
 from dicom_router.dimse.connection import ConnectionLost
 from dicom_router.dimse.pdu import command_pdus
@@ -178,7 +178,7 @@ class Scanner:
         descriptor = os.open(file.path, os.O_RDONLY)
         try:
             size = file.path.stat().st_size
-            head, body = next(association._data_set(context, descriptor, 0, size))[:2]
+            head, body = next(association._data_set(context, ReadAhead(descriptor, 0, 0), size))[:2]
             pdus = command_pdus(context, request, association._peer_max_pdu)
             with suppress(ConnectionLost):
                 association._connection.send([pdus, head, bytes(body)[: len(body) // 2]])
