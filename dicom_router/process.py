@@ -91,11 +91,11 @@ def serve(name: str, service: Service, stopping: threading.Event) -> None:
 
 
 def _until_stopped(name: str, service: Service, stopping: threading.Event) -> None:
-    log.info(Log.SERVICE_STARTED, name=name)
     # All that is there by now stays. Each full collection would look at it again, and everything in
     # this process would wait a tenth of a second for that.
     gc.collect()
     gc.freeze()
+    log.info(Log.SERVICE_STARTED, name=name)
     stopping.wait()
     log.info(Log.SERVICE_STOPPING, name=name)
     service.stop(STOP_SECONDS - 2.0)
