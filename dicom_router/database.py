@@ -122,7 +122,9 @@ def one_of(
 ) -> ColumnElement[bool]:
     """Whether a text is one of these, however many: the statement is the same.
 
-    So PostgreSQL plans it once, and not for each number of values anew.
+    So PostgreSQL may plan it once, and not for each number of values anew. What decides which of
+    its partial indexes has the rows goes beside it by `models.among`: a plan made once knows no
+    parameter.
     """
     if session.get_bind().dialect.name == "sqlite":
         return column.in_(values)

@@ -116,14 +116,14 @@ def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Re
     asked = aliased(Receipt)
     is_wanted = exists().where(
         one_of(session, asked.receipt_id, receipt_ids),
-        asked.state == ReceiptState.ASSIGNED,
+        among(asked.state, [ReceiptState.ASSIGNED]),
         asked.study_uid == Receipt.study_uid,
         asked.sop_instance_uid == Receipt.sop_instance_uid,
     )
     return list(
         session.scalars(
             select(Receipt)
-            .where(Receipt.state == ReceiptState.ASSIGNED, is_wanted)
+            .where(among(Receipt.state, [ReceiptState.ASSIGNED]), is_wanted)
             .order_by(Receipt.received_at, Receipt.receipt_id)
         )
     )
@@ -201,7 +201,7 @@ def studies_of_receipts(session: Session, receipt_ids: Collection[str]) -> Selec
     """The UIDs of the studies that assigned receipts belong to."""
     return select(Receipt.study_uid).where(
         one_of(session, Receipt.receipt_id, receipt_ids),
-        Receipt.state == ReceiptState.ASSIGNED,
+        among(Receipt.state, [ReceiptState.ASSIGNED]),
         Receipt.study_uid.is_not(None),
     )
 
@@ -236,7 +236,7 @@ def current_instances(
         select(Receipt).where(
             one_of(session, Receipt.study_uid, {study_uid for study_uid, _uid in wanted}),
             one_of(session, Receipt.sop_instance_uid, {uid for _study_uid, uid in wanted}),
-            Receipt.state == ReceiptState.ORGANIZED,
+            among(Receipt.state, [ReceiptState.ORGANIZED]),
         )
     )
     found = {(row.study_uid or "", row.sop_instance_uid): row for row in rows}
@@ -331,7 +331,10 @@ def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
     session.flush()
     images = session.execute(
         select(Receipt.study_uid, func.count(), func.sum(Receipt.size))
-        .where(one_of(session, Receipt.study_uid, studies), Receipt.state == ReceiptState.ORGANIZED)
+        .where(
+            one_of(session, Receipt.study_uid, studies),
+            among(Receipt.state, [ReceiptState.ORGANIZED]),
+        )
         .group_by(Receipt.study_uid)
     )
     for study_uid, count, size in images:
