@@ -16,7 +16,7 @@ from pydantic import (
 from services.api.actions import Action
 from services.api.actor import Kind, Role
 from services.api.passwords import LONGEST, SHORTEST
-from services.api.schemas.bases import NO_NUL
+from services.api.schemas.bases import NO_NUL, Given
 
 _NAME = r"^[a-z0-9][a-z0-9._@-]{0,63}$"
 
@@ -46,20 +46,11 @@ Password = Annotated[
 ]
 
 
-class _Given(BaseModel):
+class _Given(Given):
     """What a client may send. Nothing is stripped: spaces are part of a password."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_what_is_only_shown(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
-
-
-_ONLY_SHOWN = {"created_at", "updated_at", "password_changed_at", "last_signed_in_at"}
+    model_config = ConfigDict(str_strip_whitespace=False)
+    only_shown = frozenset({"created_at", "updated_at", "password_changed_at", "last_signed_in_at"})
 
 
 class Credentials(_Given):

@@ -1,6 +1,6 @@
 """What the other shapes are made of, and what many routes answer with."""
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -45,24 +45,24 @@ class Given(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, strict=True)
+    only_shown: ClassVar[frozenset[str]] = frozenset(
+        {
+            "managed_by",
+            "down",
+            "waiting",
+            "missing",
+            "last_heard_at",
+            "created_at",
+            "updated_at",
+        }
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _without_what_is_only_shown(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {k: v for k, v in value.items() if k in cls.model_fields or k not in _ONLY_SHOWN}
-
-
-_ONLY_SHOWN = {
-    "managed_by",
-    "down",
-    "waiting",
-    "missing",
-    "last_heard_at",
-    "created_at",
-    "updated_at",
-}
+        return {k: v for k, v in value.items() if k in cls.model_fields or k not in cls.only_shown}
 
 
 class Told(BaseModel):
