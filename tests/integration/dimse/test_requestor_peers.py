@@ -84,6 +84,18 @@ def pynetdicom_server(
     server.shutdown()
 
 
+def keeping(received: list[bytes], status: int = 0) -> Callable[[evt.Event], int]:
+    """Handles C-STORE: keeps the data sets as they come."""
+
+    def store(event: evt.Event) -> int:
+        assert isinstance(event.request, C_STORE)
+        assert isinstance(event.request.DataSet, BytesIO)
+        received.append(event.request.DataSet.getvalue())
+        return status
+
+    return store
+
+
 @contextmanager
 def scripted_peer(*answers: bytes | None) -> Iterator[PeerAddress]:
     """A peer that answers each thing it receives in turn, closes at None, and is then silent."""
@@ -131,14 +143,8 @@ def test_storescp_gets_every_byte(
 
 @pytest.mark.parametrize("max_pdu", [0, 4096, 131072])
 def test_pynetdicom_gets_every_byte(instances: list[Instance], max_pdu: int) -> None:
-    received = []
-
-    def store(event: evt.Event) -> int:
-        assert isinstance(event.request, C_STORE)
-        assert isinstance(event.request.DataSet, BytesIO)
-        received.append(event.request.DataSet.getvalue())
-        return 0xB000
-
+    received: list[bytes] = []
+    store = keeping(received, status=0xB000)
     with (
         pynetdicom_server(instances, max_pdu, EVT_C_STORE=store) as peer,
         Association.open(peer, pairs(instances), RequestorTimeouts()) as association,
@@ -316,14 +322,8 @@ def test_an_open_descriptor_is_sent_as_well(instances: list[Instance]) -> None:
 
 @pytest.mark.parametrize("max_pdu", [0, 4096, 131072])
 def test_what_was_read_ahead_arrives_as_it_is(instances: list[Instance], max_pdu: int) -> None:
-    received = []
-
-    def store(event: evt.Event) -> int:
-        assert isinstance(event.request, C_STORE)
-        assert isinstance(event.request.DataSet, BytesIO)
-        received.append(event.request.DataSet.getvalue())
-        return 0
-
+    received: list[bytes] = []
+    store = keeping(received)
     with (
         pynetdicom_server(instances, max_pdu, EVT_C_STORE=store) as peer,
         Association.open(peer, pairs(instances), RequestorTimeouts()) as association,
@@ -347,14 +347,8 @@ def test_what_was_read_ahead_arrives_as_it_is(instances: list[Instance], max_pdu
 
 
 def test_what_was_read_ahead_and_given_up_is_sent_for_no_other(instances: list[Instance]) -> None:
-    received = []
-
-    def store(event: evt.Event) -> int:
-        assert isinstance(event.request, C_STORE)
-        assert isinstance(event.request.DataSet, BytesIO)
-        received.append(event.request.DataSet.getvalue())
-        return 0
-
+    received: list[bytes] = []
+    store = keeping(received)
     first, second, third = instances[:3]
     with (
         pynetdicom_server(instances, EVT_C_STORE=store) as peer,
