@@ -51,9 +51,14 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Database:
-    """Sessions on one database; close it when done. Thread-safe."""
+    """Sessions on one database; close it when done. Thread-safe.
 
-    def __init__(self, url: str) -> None:
+    PostgreSQL plans a statement that comes often once for all values. With `plans_for_values` it
+    plans for those that are given each time, as it has to where one of them is in a third of all
+    rows and another in none.
+    """
+
+    def __init__(self, url: str, *, plans_for_values: bool = False) -> None:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
@@ -64,7 +69,9 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
             _refuse_network_file_system(Path(parsed.database))
-        self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(url)
+        self._engine = (
+            _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(url, plans_for_values)
+        )
         self._writing = self._engine.execution_options(writing=True)
         # Without a transaction, which PostgreSQL would be told to begin and to end.
         self._reading = (
@@ -157,7 +164,8 @@ def _cause(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _postgresql_engine(url: str) -> Engine:
+def _postgresql_engine(url: str, plans_for_values: bool) -> Engine:
+    planning = "force_custom_plan" if plans_for_values else "auto"
     return create_engine(
         url,
         pool_size=5,
@@ -169,7 +177,9 @@ def _postgresql_engine(url: str) -> Engine:
         # compile one takes longer than all that are run here.
         connect_args={
             "connect_timeout": 5,
-            "options": "-c lock_timeout=20s -c timezone=UTC -c jit=off",
+            "options": (
+                f"-c lock_timeout=20s -c timezone=UTC -c jit=off -c plan_cache_mode={planning}"
+            ),
         },
     )
 
