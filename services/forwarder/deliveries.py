@@ -36,7 +36,7 @@ from services.forwarder.policy import Failure, Tally, TryLater
 from services.forwarder.queries import Claim, Delivered, Item, Transaction
 from services.forwarder.writing import Writer
 
-LEASE = timedelta(seconds=30)  # renewed every 10 s and with every batch
+LEASE = timedelta(seconds=30)  # renewed every 10 s
 
 _CANDIDATES = 8  # other forwarders may be faster at some of them
 
@@ -173,7 +173,6 @@ class Deliveries:
         """Record what has arrived; whether the next image may be sent."""
 
         def work(session: Transaction, now: datetime) -> bool:
-            queries.renew(session, [claim.delivery_id], self._owner, now + LEASE)
             if delivered:
                 queries.record_delivered(session, claim.delivery_id, delivered, now)
             return queries.may_go_on(session, claim.delivery_id, self._owner)

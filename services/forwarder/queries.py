@@ -5,6 +5,7 @@ instances. An outage begins and ends under the lock of its destination's row. Wh
 there shares that lock: an outage either is seen by the delivery or sees it.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Table,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -25,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
+from dicom_router.database import one_of
 from dicom_router.events import DeliveryReason
 from dicom_router.models import (
     OPEN_DELIVERY_STATES,
@@ -566,20 +569,24 @@ def record_delivered(
     session: Session, delivery_id: str, results: Sequence[Delivered], now: datetime
 ) -> None:
     """The destination has these instances, whoever holds the lease by now."""
-    session.execute(
-        update(DeliveryInstance),
-        [
-            {
-                "delivery_id": delivery_id,
-                "receipt_id": each.receipt_id,
-                "state": DeliveryInstanceState.DELIVERED,
-                "dicom_status": each.dicom_status,
-                "detail": None,
-                "delivered_at": now,
-            }
-            for each in sorted(results, key=lambda each: each.receipt_id)
-        ],
-    )
+    arrived = defaultdict[int, list[str]](list)
+    for each in results:
+        arrived[each.dicom_status].append(each.receipt_id)
+    for dicom_status, receipt_ids in arrived.items():
+        session.execute(
+            update(DeliveryInstance)
+            .where(
+                DeliveryInstance.delivery_id == delivery_id,
+                one_of(session, DeliveryInstance.receipt_id, receipt_ids),
+            )
+            .values(
+                state=DeliveryInstanceState.DELIVERED,
+                dicom_status=dicom_status,
+                detail=None,
+                delivered_at=now,
+            )
+            .execution_options(synchronize_session=False)
+        )
 
 
 def waiting_instance(
@@ -608,21 +615,25 @@ def holds(session: Session, delivery_id: str, owner: str) -> bool:
     return found.first() is not None
 
 
+# Asked for every few images, and made here once: to make it takes longer than to ask.
+_MAY_GO_ON = (
+    select(Delivery.id)
+    .join(Study, Study.study_uid == Delivery.study_uid)
+    .join(Destination, Destination.name == Delivery.destination)
+    .where(
+        Delivery.id == bindparam("delivery_id"),
+        Delivery.state == DeliveryState.SENDING,
+        Delivery.lease_owner == bindparam("owner"),
+        ~Study.held,
+        ~Study.deleted,
+        ~Destination.paused,
+    )
+)
+
+
 def may_go_on(session: Session, delivery_id: str, owner: str) -> bool:
     """Whether the next image may be sent: the lease is ours, nobody has said stop."""
-    found = session.execute(
-        select(Delivery.id)
-        .join(Study, Study.study_uid == Delivery.study_uid)
-        .join(Destination, Destination.name == Delivery.destination)
-        .where(
-            Delivery.id == delivery_id,
-            Delivery.state == DeliveryState.SENDING,
-            Delivery.lease_owner == owner,
-            ~Study.held,
-            ~Study.deleted,
-            ~Destination.paused,
-        )
-    )
+    found = session.execute(_MAY_GO_ON, {"delivery_id": delivery_id, "owner": owner})
     return found.first() is not None
 
 
