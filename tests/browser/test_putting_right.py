@@ -97,6 +97,27 @@ def test_a_study_that_the_pacs_refuses_is_told_why_and_is_tried_again_at_once_wh
     expect(sentences).to_contain_text(f"{destination}: 2 of 2")
 
 
+def test_a_cancelled_delivery_is_among_what_failed_until_it_is_sent_again(
+    page: Page, router: Router, pacs: Pacs, destination: str, arrive: Arrive
+) -> None:
+    pacs.status = 0xA900
+    try:
+        study = arrive("CANCELADO^RUI", state="forwarding")
+        (delivery,) = router.study(study)["deliveries"]
+        page.goto("/queues")
+        row = page.get_by_role("row").filter(has_text="CANCELADO RUI")
+        row.get_by_role("button", name="Cancel").click()
+        expect(row).to_contain_text("cancelled")
+        expect(row).to_contain_text("Cancelled by admin")
+        assert router.study(study)["state"] == "failed"
+    finally:
+        pacs.status = 0x0000
+    row.get_by_role("button", name="Send again").click()
+    expect(row).to_have_count(0)
+    wait_for(lambda: router.study(study)["state"] == "sent", "what was cancelled to be sent")
+    assert (delivery["destination"], len(router.study(study)["deliveries"])) == (destination, 1)
+
+
 @pytest.mark.usefixtures("destination")
 def test_many_studies_are_sent_more_than_once_and_what_ended_early_is_no_success(
     page: Page, router: Router, arrive: Arrive

@@ -139,7 +139,10 @@ export function useFailedDeliveries() {
   return usePages(["deliveries", "failed"], (page) =>
     result(
       client.GET("/api/v1/deliveries", {
-        params: { query: { state: ["failed", "retrying"], ...page } },
+        // Of one that was replaced, the delivery in its place tells.
+        params: {
+          query: { state: ["failed", "retrying", "cancelled"], replaced: false, ...page },
+        },
       }),
     ),
   );

@@ -374,7 +374,7 @@ export const en = {
   },
   queues: {
     title: "Queues",
-    failed: "Deliveries that failed or are tried again",
+    failed: "Deliveries that failed, were cancelled or are tried again",
     noneFailed: "There are none.",
     waitForIt: (to: string, state: string, deliveries: string) => `${to} (${state}): ${deliveries}`,
     queue: "Queue",

@@ -370,7 +370,7 @@ export const ptBR: Messages = {
   },
   queues: {
     title: "Filas",
-    failed: "Entregas que falharam ou são tentadas de novo",
+    failed: "Entregas que falharam, foram canceladas ou são tentadas de novo",
     noneFailed: "Não há nenhuma.",
     waitForIt: (to, state, deliveries) => `${to} (${state}): ${deliveries}`,
     queue: "Fila",

@@ -99,7 +99,7 @@ function FailedDeliveries() {
   const t = useText();
   const format = useFormat();
   const found = useFailedDeliveries();
-  const shown = found.items.filter((each) => !each.replaced_by);
+  const shown = found.items;
   return (
     <section>
       <h2>{t.queues.failed}</h2>

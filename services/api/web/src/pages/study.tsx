@@ -354,7 +354,7 @@ export function DeliveryActions(props: { delivery: Delivery }) {
     <div class="actions">
       {RETRIED.includes(delivery.state) && (
         <Action needs="operator" icon="repeat" onClick={() => work.mutate("retry")}>
-          {t.study.retry}
+          {delivery.state === "cancelled" ? t.study.sendAgain : t.study.retry}
         </Action>
       )}
       {CANCELLED.includes(delivery.state) && (
