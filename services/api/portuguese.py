@@ -20,6 +20,7 @@ PORTUGUESE = {
     "Stale file handle": "o arquivo não está mais lá (sistema de arquivos de rede)",
     "Connection timed out": "a conexão esgotou o tempo",
     # the data folder
+    "The study's folder can't be read: {why}.": "A pasta do estudo não pode ser lida: {why}.",
     "The data folder {root} is not there, or has no {router_id}: is its disk mounted?": (
         "A pasta de dados {root} não está lá, ou não tem {router_id}: o disco está montado?"
     ),

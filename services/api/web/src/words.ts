@@ -281,6 +281,13 @@ export function holders(study: Study): string[] {
     .map((each) => each.destination);
 }
 
+/** Whether a study's images are on this disk: so many where it is not all of them. */
+export function filesText(files: Schemas["StudyFiles"], t: Messages): string {
+  const { there, replaced, missing } = files;
+  if (replaced + missing === 0) return t.app.yes;
+  return t.study.filesOnDisk(there, there + replaced + missing, replaced);
+}
+
 /** What the pages call a field of the API; its own name, as words, where none has it. */
 export function fieldName(field: string, t: Messages): string {
   const names: Record<string, string> = {

@@ -189,6 +189,8 @@ export const en = {
     size: "Size",
     sentToAll: "Sent to all",
     onDisk: "On this disk",
+    filesOnDisk: (there: number, total: number, replaced: number) =>
+      part(there, total) + (replaced ? `, ${replaced} replaced by something else` : ""),
     revision: "Revision",
     notOnDisk: (who: string) => `It is no longer on this disk: ${who} has it.`,
     notOnDiskNobody: "It is no longer on this disk.",
@@ -566,6 +568,7 @@ export const en = {
       "study.view": "looked at a study",
       "study.series": "looked at a study's series",
       "study.instances": "looked at a study's images",
+      "study.files": "looked which files of a study are there",
       "study.thumbnail": "looked at a picture of a series",
       "study.timeline": "read a study's history",
       "study.forward": "sent a study",

@@ -185,6 +185,11 @@ export const ptBR: Messages = {
     size: "Tamanho",
     sentToAll: "Enviado a todos",
     onDisk: "Neste disco",
+    filesOnDisk: (there, total, replaced) =>
+      part(there, total) +
+      (replaced
+        ? `, ${replaced} ${replaced === 1 ? "substituída" : "substituídas"} por outra coisa`
+        : ""),
     revision: "Revisão",
     notOnDisk: (who) => `Não está mais neste disco: está em ${who}.`,
     notOnDiskNobody: "Não está mais neste disco.",
@@ -561,6 +566,7 @@ export const ptBR: Messages = {
       "study.view": "viu um estudo",
       "study.series": "viu as séries de um estudo",
       "study.instances": "viu as imagens de um estudo",
+      "study.files": "viu que arquivos de um estudo estão no disco",
       "study.thumbnail": "viu uma imagem de uma série",
       "study.timeline": "leu o histórico de um estudo",
       "study.forward": "enviou um estudo",

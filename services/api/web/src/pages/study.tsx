@@ -11,7 +11,7 @@ import {
   result,
   type Study as StudyShape,
 } from "../api/client";
-import { useDestinations, useSeries, useStudy, useTimeline } from "../api/queries";
+import { useDestinations, useFiles, useSeries, useStudy, useTimeline } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Badge, Failure, Heading, Loaded, Notice, Scrolled } from "../ui/basics";
@@ -20,6 +20,7 @@ import { say } from "../ui/toast";
 import {
   capital,
   DELIVERY_TONES,
+  filesText,
   holders,
   isUnsent,
   reasonText,
@@ -401,13 +402,12 @@ function Thumbnail(props: { study: string; series: string }) {
   return <img class="thumbnail" src={path} alt="" loading="lazy" onError={() => setThere(false)} />;
 }
 
-/** From so many characters on a fact takes the room of two. */
-const LONG = 20;
-
 function Facts(props: { study: StudyShape }) {
   const t = useText();
   const format = useFormat();
   const { study } = props;
+  const files = useFiles(study.study_uid).data;
+  const onDisk = files ? filesText(files, t) : "";
   const facts: [string, string][] = [
     [t.study.patientId, study.patient_id],
     [t.study.accession, study.accession_number],
@@ -415,7 +415,7 @@ function Facts(props: { study: StudyShape }) {
     [t.studies.received, format.stamp(study.created_at)],
     [t.studies.images, format.number(study.image_count)],
     [t.study.size, format.bytes(study.size_bytes)],
-    [t.study.onDisk, study.on_disk ? t.app.yes : t.app.no],
+    [t.study.onDisk, study.on_disk ? onDisk : t.app.no],
     [t.study.revision, String(study.revision)],
     [t.study.folder, study.folder],
     [t.study.uid, study.study_uid],
@@ -427,7 +427,7 @@ function Facts(props: { study: StudyShape }) {
       <h2>{t.study.facts}</h2>
       <dl class="facts">
         {facts.map(([name, value]) => (
-          <div key={name} class={value.length > LONG ? "long" : ""}>
+          <div key={name}>
             <dt>{name}</dt>
             <dd>{value || "—"}</dd>
           </div>
