@@ -118,6 +118,22 @@ def test_a_cancelled_delivery_is_among_what_failed_until_it_is_sent_again(
     assert (delivery["destination"], len(router.study(study)["deliveries"])) == (destination, 1)
 
 
+def test_what_a_destination_is_owed_is_told_whatever_messages_are_left(
+    page: Page, router: Router, pacs: Pacs, destination: str, arrive: Arrive
+) -> None:
+    address = {"host": "127.0.0.1", "port": pacs.port, "ae_title": pacs.ae_title}
+    router.call("PUT", f"/destinations/{destination}", {**address, "paused": True})
+    page.goto("/queues")
+    row = page.get_by_role("row").filter(has_text=f"forwarder.deliver.{destination}")
+    expect(row).to_contain_text("Nothing waits")
+    study = arrive("ACORDAR^RUI", state="complete")
+    expect(row).to_contain_text(re.compile(r"1 delivery waits, since \d\d:\d\d"))
+    (delivery,) = router.study(study)["deliveries"]
+    router.call("POST", f"/deliveries/{delivery['id']}/cancel")
+    expect(row).to_contain_text("Nothing waits")
+    expect(page.get_by_text("Messages only wake the services")).to_be_visible()
+
+
 @pytest.mark.usefixtures("destination")
 def test_many_studies_are_sent_more_than_once_and_what_ended_early_is_no_success(
     page: Page, router: Router, arrive: Arrive
