@@ -19,6 +19,7 @@ from services.api.schemas.data_folder import (
     DataFolder,
     DataFolderStatus,
     Disk,
+    Forecast,
     MissingStudy,
 )
 from services.api.schemas.deliveries import Delivery, ListedDelivery
@@ -107,6 +108,7 @@ __all__ = [
     "EchoStage",
     "EchoTarget",
     "FieldError",
+    "Forecast",
     "Health",
     "Instance",
     "ListedDelivery",

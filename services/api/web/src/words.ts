@@ -261,17 +261,15 @@ export function worstFirst(owed: Owed[]): Owed[] {
   return [...owed].sort((a, b) => gravity(b) - gravity(a));
 }
 
-const NOT_FORETOLD_HOURS = 24 * 3652;
-
 /** When the disk will be full, as far as that can be told; diagnostics say it the same way. */
 export function fills(
-  hours: number | null | undefined,
+  disk: Schemas["Disk"],
   told: (span: string) => string,
   words: { notSoon: string; notFilling: string },
   format: Format,
 ): string {
-  if (typeof hours !== "number") return words.notFilling;
-  return hours > NOT_FORETOLD_HOURS ? words.notSoon : told(format.span(hours));
+  if (disk.forecast === "far-off") return words.notSoon;
+  return disk.hours_to_full === null ? words.notFilling : told(format.span(disk.hours_to_full));
 }
 
 /** Who has a study that is not on this disk any more. */
