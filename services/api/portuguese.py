@@ -510,10 +510,16 @@ PORTUGUESE = {
     "1 study": "1 estudo",
     "{count} studies": "{count} estudos",
     "Quarantine": "Quarentena",
-    "{images} replaced by newer bytes": "substituídas por bytes mais novos: {images}",
+    "1 image replaced by newer bytes": "1 imagem substituída por bytes mais novos",
+    "{count} images replaced by newer bytes": "{count} imagens substituídas por bytes mais novos",
     "No image was left behind": "Nenhuma imagem ficou para trás",
-    "{images} could not be organized and went nowhere; the oldest is of {since:%Y-%m-%d %H:%M}": (
-        "Não organizadas e não enviadas: {images}; a mais antiga é de {since:%d/%m/%Y %H:%M}"
+    "1 image of {since:%Y-%m-%d %H:%M} could not be organized and went nowhere": (
+        "1 imagem de {since:%d/%m/%Y %H:%M} não pôde ser organizada e não foi a lugar algum"
+    ),
+    "{count} images could not be organized and went nowhere; the oldest is of "
+    "{since:%Y-%m-%d %H:%M}": (
+        "{count} imagens não puderam ser organizadas e não foram a lugar algum; a mais antiga é de "
+        "{since:%d/%m/%Y %H:%M}"
     ),
     "The dashboard's page of the quarantine says why and from whom: have it sent again or take it "
     "in again, then delete what is of no use": (
@@ -738,7 +744,7 @@ PORTUGUESE = {
         "{images} já aqui, de uma versão anterior"
     ),
     "{images} of {sender} taken in again from quarantine": (
-        "{images} de {sender} retomadas da quarentena"
+        "{images} de {sender}: retomada da quarentena"
     ),
     "{images} in the study's folder": "{images} na pasta do estudo",
     "Revision {revision} is complete, {images} new: {why}": (
@@ -787,7 +793,7 @@ PORTUGUESE = {
     ),
     "The missing images are there again": "As imagens que faltavam estão de volta",
     "No longer in the study's folder, but every destination has them: {images}": (
-        "Não estão mais na pasta do estudo, mas todos os destinos as têm: {images}"
+        "Fora da pasta do estudo, mas em todos os destinos: {images}"
     ),
     "In the study's folder again: {images}": "De volta à pasta do estudo: {images}",
     "Not in the study's folder: {images}. Put the files back, or have the scanner send the study "
@@ -797,18 +803,18 @@ PORTUGUESE = {
     ),
     "Received, but neither in the spool nor in the study's folder: {images}. Put the files back, "
     "or have the scanner send the study again": (
-        "Recebidas, mas nem no spool nem na pasta do estudo: {images}. Devolva os arquivos, ou "
-        "peça ao aparelho que envie o estudo de novo"
+        "Com recepção confirmada, mas nem no spool nem na pasta do estudo: {images}. Devolva os "
+        "arquivos, ou peça ao aparelho que envie o estudo de novo"
     ),
     "Its files are not in the data folder that was adopted on {at}": (
         "Seus arquivos não estão na pasta de dados adotada em {at}"
     ),
-    "Removed from this disk: {images}": "Removidas deste disco: {images}",
+    "Removed from this disk: {images}": "Remoção deste disco: {images}",
     "Removed from this disk to make room, every destination has them: {images}": (
-        "Removidas deste disco para abrir espaço, todos os destinos as têm: {images}"
+        "Remoção deste disco para abrir espaço, com cópia em todos os destinos: {images}"
     ),
     "Removed from this disk as kept long enough, every destination has them: {images}": (
-        "Removidas deste disco por terem ficado o bastante, todos os destinos as têm: {images}"
+        "Remoção deste disco no fim do prazo, com cópia em todos os destinos: {images}"
     ),
     "A new image came after the deletion: the study is received again, with what is new only": (
         "Uma imagem nova veio depois da exclusão: o estudo é recebido de novo, só com o que é novo"
