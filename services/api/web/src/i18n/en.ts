@@ -212,6 +212,8 @@ export const en = {
       idle: (n: number, quiet: string) =>
         `Not every association was released (${n === 1 ? "1 association" : `${n} associations`}), but nothing came for ${quiet}.`,
     },
+    evidenceOf: (revision: number, at: string) =>
+      `This is of revision ${revision} (${at}): of the images that came after the study had been complete before. Of earlier revisions it is told under “What happened”.`,
     association: "Association",
     outcome: "End",
     send: "Send",

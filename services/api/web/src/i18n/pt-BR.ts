@@ -211,6 +211,8 @@ export const ptBR: Messages = {
       idle: (n, quiet) =>
         `Nem todas as associações foram encerradas (${n === 1 ? "1 associação" : `${n} associações`}), mas nada mais chegou por ${quiet}.`,
     },
+    evidenceOf: (revision, at) =>
+      `Vale para a revisão ${revision} (${at}): as imagens que vieram depois de o estudo já ter estado completo. O das revisões anteriores está em “O que aconteceu”.`,
     association: "Associação",
     outcome: "Fim",
     send: "Enviar",
