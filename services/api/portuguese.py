@@ -315,7 +315,7 @@ PORTUGUESE = {
         "na linha do tempo, os tempos de silêncio e os certificados dependem dela"
     ),
     "Versions": "Versões",
-    "router {version}": "roteador {version}",
+    "Router {version}": "Roteador {version}",
     "in-process bus": "barramento interno",
     "Images received are organized": "As imagens recebidas são organizadas",
     "Nothing waits in the spool": "Nada em espera no spool",
@@ -476,6 +476,7 @@ PORTUGUESE = {
     "images are refused (A700)": "imagens são recusadas (A700)",
     "Disk": "Disco",
     "Destinations": "Destinos",
+    "1 known": "1 conhecido",
     "{count} known": "{count} conhecidos",
     "Either {how}": "Escolha: {how}",
     "These name destinations that are disabled or not there: {routes}": (

@@ -57,6 +57,16 @@ export function capital(text: string): string {
   return text.charAt(0).toLocaleUpperCase() + text.slice(1);
 }
 
+/** As a whole sentence: with a full stop, unless it ends with a mark already. */
+export function sentence(text: string): string {
+  return /[.?!…]$/.test(text) ? text : `${text}.`;
+}
+
+/** Side by side; where the line is broken, the dot goes with what follows it. */
+export function dotted(...parts: (string | false)[]): string {
+  return parts.filter(Boolean).join(" ·\u00a0");
+}
+
 /** A study's deliveries to one destination, taken together. */
 export interface Owed {
   destination: string;
@@ -223,6 +233,12 @@ export function entryText(entry: TimelineEntry, t: Messages): string {
   return typeof known === "function"
     ? (known as (to: string) => string)(text("destination"))
     : entry.detail;
+}
+
+/** What the router recorded of an entry, as the first words of a line. */
+export function detailText(entry: TimelineEntry): string {
+  // Others begin with a name, which stays as it is.
+  return entry.event === "routed" ? capital(entry.detail) : entry.detail;
 }
 
 /** These fields of a log line say why, unless its words do so already. */

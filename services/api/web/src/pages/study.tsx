@@ -20,11 +20,13 @@ import { say } from "../ui/toast";
 import {
   capital,
   DELIVERY_TONES,
+  dotted,
   filesText,
   holders,
   isUnsent,
   reasonText,
   STATE_TONES,
+  sentence,
   sentences,
 } from "../words";
 import { spokenName } from "./studies";
@@ -82,14 +84,12 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
         <Badge tone={STATE_TONES[study.state]}>{t.states[study.state]}</Badge>
       </Heading>
       <p class="quiet">
-        {[
+        {dotted(
           study.patient_id,
           study.modalities.join(", ") || study.modality,
           study.study_description,
           format.date(study.study_date),
-        ]
-          .filter(Boolean)
-          .join(" · ")}
+        )}
       </p>
       <div class="sentences" aria-live="polite">
         <NeedsAttention study={study} />
@@ -125,7 +125,7 @@ function NeedsAttention(props: { study: StudyShape }) {
         <Notice key={each.kind + each.at} tone="warning" large>
           <strong>{t.attention[each.kind] ?? t.attention.title}</strong>
           <br />
-          {each.text}
+          {sentence(each.text)}
           <br />
           {t.attentionHelp[each.kind]?.(button)}
         </Notice>

@@ -5,7 +5,7 @@ import { useTimeline } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Loaded, Scrolled } from "../ui/basics";
-import { entryText } from "../words";
+import { detailText, entryText } from "../words";
 
 /** Of these our words say all that the router's do. */
 const TOLD = new Set(["received", "organized", "delivery-started", "held", "released"]);
@@ -29,7 +29,7 @@ export function Timeline(props: { uid: string }) {
                 <div>
                   {said}
                   {!TOLD.has(entry.event) && entry.detail !== said && (
-                    <small class="quiet">{entry.detail}</small>
+                    <small class="quiet">{detailText(entry)}</small>
                   )}
                 </div>
               </li>
