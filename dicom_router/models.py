@@ -335,6 +335,10 @@ class Receipt(Base):
         ),
     )
 
+    def is_untouched(self, written_at: float) -> bool:
+        """Whether nothing was written to its file, last at that time, since it was organized."""
+        return self.organized_at is None or written_at <= self.organized_at.timestamp()
+
 
 class TimelineEntry(Base):
     """Something that happened to a study; what receipts tell is not repeated here."""

@@ -15,6 +15,7 @@ class Action(StrEnum):
     STUDY_VIEW = "study.view"
     STUDY_SERIES = "study.series"
     STUDY_INSTANCES = "study.instances"
+    STUDY_FILES = "study.files"
     STUDY_THUMBNAIL = "study.thumbnail"
     STUDY_TIMELINE = "study.timeline"
     STUDY_FORWARD = "study.forward"
@@ -72,6 +73,7 @@ ACTIONS: dict[str, Action | None] = {
     "get_study": Action.STUDY_VIEW,
     "list_series": Action.STUDY_SERIES,
     "list_instances": Action.STUDY_INSTANCES,
+    "get_files": Action.STUDY_FILES,
     "get_thumbnail": Action.STUDY_THUMBNAIL,
     "get_timeline": Action.STUDY_TIMELINE,
     "forward_study": Action.STUDY_FORWARD,

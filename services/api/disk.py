@@ -9,10 +9,12 @@ from dicom_router.archive import LEAST_FREE_BYTES, Archive, Space
 from dicom_router.database import Database
 from dicom_router.settings import Settings
 from services.api.queries import disk as queries
+from services.api.schemas import Forecast
 
 # A whole day, since nights are quiet: what comes at noon does not come at midnight.
 WINDOW = timedelta(hours=24)
 _SHORTEST_WINDOW = timedelta(hours=1)
+_FAR_OFF_HOURS = 24 * 3652  # of which a day's rate tells nothing
 _GOOD_FOR = timedelta(seconds=30)  # to add up takes up to a second after a day of a million images
 
 
@@ -37,6 +39,13 @@ def hours_to_full(space: Space, least_free: int, growth_per_hour: float) -> floa
     if growth_per_hour <= 0:
         return None
     return max(0, space.free - least_free) / growth_per_hour
+
+
+def forecast(hours: float | None) -> Forecast:
+    """What there is to tell of so many hours to full."""
+    if hours is None:
+        return Forecast.NOT_FILLING
+    return Forecast.FAR_OFF if hours > _FAR_OFF_HOURS else Forecast.IN_HOURS
 
 
 class DiskWatch:

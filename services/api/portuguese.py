@@ -20,6 +20,7 @@ PORTUGUESE = {
     "Stale file handle": "o arquivo não está mais lá (sistema de arquivos de rede)",
     "Connection timed out": "a conexão esgotou o tempo",
     # the data folder
+    "The study's folder can't be read: {why}.": "A pasta do estudo não pode ser lida: {why}.",
     "The data folder {root} is not there, or has no {router_id}: is its disk mounted?": (
         "A pasta de dados {root} não está lá, ou não tem {router_id}: o disco está montado?"
     ),
@@ -314,7 +315,7 @@ PORTUGUESE = {
         "na linha do tempo, os tempos de silêncio e os certificados dependem dela"
     ),
     "Versions": "Versões",
-    "router {version}": "roteador {version}",
+    "Router {version}": "Roteador {version}",
     "in-process bus": "barramento interno",
     "Images received are organized": "As imagens recebidas são organizadas",
     "Nothing waits in the spool": "Nada em espera no spool",
@@ -475,6 +476,7 @@ PORTUGUESE = {
     "images are refused (A700)": "imagens são recusadas (A700)",
     "Disk": "Disco",
     "Destinations": "Destinos",
+    "1 known": "1 conhecido",
     "{count} known": "{count} conhecidos",
     "Either {how}": "Escolha: {how}",
     "These name destinations that are disabled or not there: {routes}": (
@@ -509,10 +511,16 @@ PORTUGUESE = {
     "1 study": "1 estudo",
     "{count} studies": "{count} estudos",
     "Quarantine": "Quarentena",
-    "{images} replaced by newer bytes": "substituídas por bytes mais novos: {images}",
+    "1 image replaced by newer bytes": "1 imagem substituída por bytes mais novos",
+    "{count} images replaced by newer bytes": "{count} imagens substituídas por bytes mais novos",
     "No image was left behind": "Nenhuma imagem ficou para trás",
-    "{images} could not be organized and went nowhere; the oldest is of {since:%Y-%m-%d %H:%M}": (
-        "Não organizadas e não enviadas: {images}; a mais antiga é de {since:%d/%m/%Y %H:%M}"
+    "1 image of {since:%Y-%m-%d %H:%M} could not be organized and went nowhere": (
+        "1 imagem de {since:%d/%m/%Y %H:%M} não pôde ser organizada e não foi a lugar algum"
+    ),
+    "{count} images could not be organized and went nowhere; the oldest is of "
+    "{since:%Y-%m-%d %H:%M}": (
+        "{count} imagens não puderam ser organizadas e não foram a lugar algum; a mais antiga é de "
+        "{since:%d/%m/%Y %H:%M}"
     ),
     "The dashboard's page of the quarantine says why and from whom: have it sent again or take it "
     "in again, then delete what is of no use": (
@@ -737,7 +745,7 @@ PORTUGUESE = {
         "{images} já aqui, de uma versão anterior"
     ),
     "{images} of {sender} taken in again from quarantine": (
-        "{images} de {sender} retomadas da quarentena"
+        "{images} de {sender}: retomada da quarentena"
     ),
     "{images} in the study's folder": "{images} na pasta do estudo",
     "Revision {revision} is complete, {images} new: {why}": (
@@ -786,7 +794,7 @@ PORTUGUESE = {
     ),
     "The missing images are there again": "As imagens que faltavam estão de volta",
     "No longer in the study's folder, but every destination has them: {images}": (
-        "Não estão mais na pasta do estudo, mas todos os destinos as têm: {images}"
+        "Fora da pasta do estudo, mas em todos os destinos: {images}"
     ),
     "In the study's folder again: {images}": "De volta à pasta do estudo: {images}",
     "Not in the study's folder: {images}. Put the files back, or have the scanner send the study "
@@ -796,18 +804,18 @@ PORTUGUESE = {
     ),
     "Received, but neither in the spool nor in the study's folder: {images}. Put the files back, "
     "or have the scanner send the study again": (
-        "Recebidas, mas nem no spool nem na pasta do estudo: {images}. Devolva os arquivos, ou "
-        "peça ao aparelho que envie o estudo de novo"
+        "Com recepção confirmada, mas nem no spool nem na pasta do estudo: {images}. Devolva os "
+        "arquivos, ou peça ao aparelho que envie o estudo de novo"
     ),
     "Its files are not in the data folder that was adopted on {at}": (
         "Seus arquivos não estão na pasta de dados adotada em {at}"
     ),
-    "Removed from this disk: {images}": "Removidas deste disco: {images}",
+    "Removed from this disk: {images}": "Remoção deste disco: {images}",
     "Removed from this disk to make room, every destination has them: {images}": (
-        "Removidas deste disco para abrir espaço, todos os destinos as têm: {images}"
+        "Remoção deste disco para abrir espaço, com cópia em todos os destinos: {images}"
     ),
     "Removed from this disk as kept long enough, every destination has them: {images}": (
-        "Removidas deste disco por terem ficado o bastante, todos os destinos as têm: {images}"
+        "Remoção deste disco no fim do prazo, com cópia em todos os destinos: {images}"
     ),
     "A new image came after the deletion: the study is received again, with what is new only": (
         "Uma imagem nova veio depois da exclusão: o estudo é recebido de novo, só com o que é novo"

@@ -11,6 +11,7 @@ from dicom_router.history import history_entry
 from dicom_router.models import Association, Receipt, Route, Sender, Series, Study
 from dicom_router.models import TimelineEntry as Entry
 from dicom_router.quarantine import RECEIVER, kind_of
+from dicom_router.queues import destination_of
 from dicom_router.routing import Verdict
 from dicom_router.said import Said, images, joined, restored, said, unpacked
 from services.api import refusals, schemas
@@ -146,16 +147,21 @@ def association(row: Association) -> schemas.Association:
 
 
 def queue(
-    each: Standing, oldest_letter: datetime | None, oldest_waiting: datetime | None
+    each: Standing,
+    oldest_letter: datetime | None,
+    open_deliveries: Mapping[str, tuple[int, datetime | None]],
 ) -> schemas.QueueStatus:
-    """A queue."""
+    """A queue, and what is owed to its destination if it has one."""
+    destination = destination_of(each.queue.name)
+    owed, since = open_deliveries.get(destination or "", (0, None))
     return schemas.QueueStatus(
         name=each.queue.name,
         ready=each.work.messages,
         consumers=each.work.consumers,
         retry=[schemas.RetryTier(name=t.name, messages=t.messages) for t in each.tiers],
         dead_letters=each.dead,
-        oldest_waiting_at=oldest_waiting,
+        open_deliveries=None if destination is None else owed,
+        oldest_waiting_at=since,
         oldest_dead_letter_at=oldest_letter,
         grows_when=each.grows_when,
     )

@@ -469,7 +469,7 @@ def _note_failure(held: _Held, why: str, reason: DeliveryReason) -> None:
         held.claim.study_uid,
         held.now,
         "delivery-failed",
-        joined("; ", [held.progress, why]),
+        joined(". ", [held.progress, why]),
         **held.about,
         reason=reason.as_row(),
         attempt=held.delivery.attempt,

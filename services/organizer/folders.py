@@ -185,9 +185,7 @@ class Folders:
 
 def _is_of(row: Receipt | None, written_at: float) -> bool:
     """Whether a file is the one that its row means: nothing was written there since."""
-    return row is not None and (
-        row.organized_at is None or written_at <= row.organized_at.timestamp()
-    )
+    return row is not None and row.is_untouched(written_at)
 
 
 def _was_missing(study: Study) -> bool:

@@ -120,6 +120,36 @@ def test_a_study_says_where_it_is_in_one_sentence_and_tells_its_history(
     expect(lines.filter(has_text="The study is complete: 4 images")).to_be_visible()
 
 
+def test_the_evidence_of_a_second_revision_says_what_it_covers(
+    page: Page, router: Router, arrive: Arrive, tmp_path: Path
+) -> None:
+    study = arrive("REVISAO^RITA")
+    page.goto(f"/studies/{study}")
+    proof = page.locator("section", has=page.get_by_role("heading", name="Why it counts")).last
+    expect(proof).to_contain_text(re.compile(r"then nothing came for \d+\ss\."))
+    expect(proof).not_to_contain_text("This is of revision")
+    _study, files = ct_series(tmp_path / "late", 1, StudyInstanceUID=study)
+    send(files, router.dicom_port)
+    expect(proof).to_contain_text(re.compile(r"This is of revision 2 \(\d\d:\d\d\)"))
+    history = page.locator(".timeline li").filter(has_text="Revision 1 is complete")
+    seconds = re.compile(r"then nothing came for \d+ s")
+    expect(history).to_contain_text(seconds)
+
+
+def test_a_study_says_which_images_are_no_longer_on_this_disk_as_they_came(
+    page: Page, router: Router, arrive: Arrive
+) -> None:
+    study = arrive("FALTA^RITA", 4)
+    page.goto(f"/studies/{study}")
+    on_disk = page.get_by_text("On this disk", exact=True).locator("xpath=../dd")
+    expect(on_disk).to_have_text("Yes")
+    first, second, *_ = sorted((router.data / router.study(study)["folder"]).glob("*.dcm"))
+    first.unlink()
+    second.write_bytes(b"This is no DICOM file.")
+    page.reload()
+    expect(on_disk).to_have_text("2 of 4 images, 1 replaced by something else")
+
+
 def test_a_patient_s_name_is_not_in_the_browser_s_history(page: Page, arrive: Arrive) -> None:
     study = arrive("SEGREDO^EVA")
     page.goto(f"/studies/{study}")

@@ -97,6 +97,43 @@ def test_a_study_that_the_pacs_refuses_is_told_why_and_is_tried_again_at_once_wh
     expect(sentences).to_contain_text(f"{destination}: 2 of 2")
 
 
+def test_a_cancelled_delivery_is_among_what_failed_until_it_is_sent_again(
+    page: Page, router: Router, pacs: Pacs, destination: str, arrive: Arrive
+) -> None:
+    pacs.status = 0xA900
+    try:
+        study = arrive("CANCELADO^RUI", state="forwarding")
+        (delivery,) = router.study(study)["deliveries"]
+        page.goto("/queues")
+        row = page.get_by_role("row").filter(has_text="CANCELADO RUI")
+        row.get_by_role("button", name="Cancel").click()
+        expect(row).to_contain_text("cancelled")
+        expect(row).to_contain_text("Cancelled by admin")
+        assert router.study(study)["state"] == "failed"
+    finally:
+        pacs.status = 0x0000
+    row.get_by_role("button", name="Send again").click()
+    expect(row).to_have_count(0)
+    wait_for(lambda: router.study(study)["state"] == "sent", "what was cancelled to be sent")
+    assert (delivery["destination"], len(router.study(study)["deliveries"])) == (destination, 1)
+
+
+def test_what_a_destination_is_owed_is_told_whatever_messages_are_left(
+    page: Page, router: Router, pacs: Pacs, destination: str, arrive: Arrive
+) -> None:
+    address = {"host": "127.0.0.1", "port": pacs.port, "ae_title": pacs.ae_title}
+    router.call("PUT", f"/destinations/{destination}", {**address, "paused": True})
+    page.goto("/queues")
+    row = page.get_by_role("row").filter(has_text=f"forwarder.deliver.{destination}")
+    expect(row).to_contain_text("Nothing waits")
+    study = arrive("ACORDAR^RUI", state="complete")
+    expect(row).to_contain_text(re.compile(r"1 delivery waits, since \d\d:\d\d"))
+    (delivery,) = router.study(study)["deliveries"]
+    router.call("POST", f"/deliveries/{delivery['id']}/cancel")
+    expect(row).to_contain_text("Nothing waits")
+    expect(page.get_by_text("Messages only wake the services")).to_be_visible()
+
+
 @pytest.mark.usefixtures("destination")
 def test_many_studies_are_sent_more_than_once_and_what_ended_early_is_no_success(
     page: Page, router: Router, arrive: Arrive

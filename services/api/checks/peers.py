@@ -38,7 +38,8 @@ def destinations(context: Context) -> list[Check]:
         return [warn(name, title, NO_DESTINATION, said("Either {how}", how=HOW_TO_SET_ONE))]
     peers = {each.row.name: _peer(context, each) for each in known if each.row.enabled}
     answers = context.echoes.of(peers, _DESTINATIONS_GOOD_FOR, context.stopping)
-    overall = well(name, title, said("{count} known", count=len(known)))
+    told = said("1 known") if len(known) == 1 else said("{count} known", count=len(known))
+    overall = well(name, title, told)
     if not peers:
         detail = said("None is enabled: nothing is owed to anybody, and new studies go nowhere")
         overall = warn(name, title, detail, said("Enable one on the dashboard's page of them"))

@@ -95,7 +95,7 @@ def _judged(apart: dict[Said, timedelta]) -> Check:
 def versions(context: Context) -> list[Check]:
     """What runs, for whoever is asked for help."""
     found: list[object] = [
-        said("router {version}", version=VERSION),
+        said("Router {version}", version=VERSION),
         f"Python {platform.python_version()}",
     ]
     with suppress(Unavailable), context.database.read() as session:

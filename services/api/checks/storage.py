@@ -9,15 +9,14 @@ from dicom_router.errors import Unavailable
 from dicom_router.said import Said, as_said, cause_of, joined, said
 from services.api.checks.outcomes import fail, warn, well
 from services.api.context import Context
-from services.api.disk import hours_to_full, least_free_bytes
-from services.api.schemas import Check
+from services.api.disk import forecast, hours_to_full, least_free_bytes
+from services.api.schemas import Check, Forecast
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _TOLD_IN_TENTHS = 100
 _FULL_SOON_HOURS = 24
 _TOLD_IN_HOURS = 48
 _TOLD_IN_DAYS = 730
-_NOT_FORETOLD_HOURS = 24 * 3652
 # Organizers take a file within seconds, and look for those left over every minute.
 _WAITS_LONG = timedelta(minutes=5)
 _WAITS_TOO_LONG = timedelta(minutes=30)
@@ -52,14 +51,14 @@ def disk(context: Context) -> list[Check]:
         fix = said("See that {path} exists and belongs to the router's user", path=path)
         return [fail(name, title, detail, fix)]
     least = least_free_bytes(space, context.settings)
-    hours, forecast = None, said("how fast it fills can't be told now")
+    hours, told = None, said("how fast it fills can't be told now")
     with suppress(Unavailable):
         use = context.disk.use()
         hours = hours_to_full(space, least, use.growth_per_hour)
-        forecast = _forecast(hours, use.window_hours)
+        told = _told(hours, use.window_hours)
     soon = hours is not None and hours < _FULL_SOON_HOURS
     free = said("{free} of {total} are free", free=_size(space.free), total=_size(space.total))
-    detail = joined("; ", [free, forecast])
+    detail = joined("; ", [free, told])
     make_room = said("Make room, or shorten ROUTER_RETENTION_HOURS")
     if space.free < least:
         refused = joined("; ", [free, said("images are refused (A700)")])
@@ -69,13 +68,12 @@ def disk(context: Context) -> list[Check]:
     return [well(name, title, detail)]
 
 
-def _forecast(hours: float | None, measured_over_hours: float) -> Said:
+def _told(hours: float | None, measured_over_hours: float) -> Said:
     """When images will be refused at the present rate; the dashboard tells it the same way."""
-    if hours is None:
-        found = said("it is not filling up")
-    elif hours > _NOT_FORETOLD_HOURS:
+    found = said("it is not filling up")
+    if forecast(hours) is Forecast.FAR_OFF:
         found = said("not full within ten years")
-    else:
+    elif hours is not None:
         found = said("full in {span}", span=_span(hours))
     return said("{found} (measured over {span})", found=found, span=_span(measured_over_hours))
 

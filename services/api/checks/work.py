@@ -3,7 +3,7 @@
 from dicom_router.bus import BrokerUnavailable
 from dicom_router.ledger import enabled_destinations, enabled_routes
 from dicom_router.models import StudyState
-from dicom_router.said import Said, images, joined, said
+from dicom_router.said import Said, joined, said
 from services.api.checks.outcomes import fail, warn, well
 from services.api.context import Context
 from services.api.queries import quarantine as quarantine_queries
@@ -87,20 +87,31 @@ def quarantine(context: Context) -> list[Check]:
     name, title = "quarantine", said("Quarantine")
     with context.database.read() as session:
         found = quarantine_queries.left_behind(session)
-    kept = [said("{images} replaced by newer bytes", images=images(found.superseded))]
-    kept = kept if found.superseded else []
+    kept = [_superseded(found.superseded)] if found.superseded else []
     if found.oldest is None:
         return [well(name, title, joined("; ", [said("No image was left behind"), *kept]))]
+    since = found.oldest.astimezone()
     detail = said(
-        "{images} could not be organized and went nowhere; the oldest is of {since:%Y-%m-%d %H:%M}",
-        images=images(found.images),
-        since=found.oldest.astimezone(),
+        "{count} images could not be organized and went nowhere; the oldest is of "
+        "{since:%Y-%m-%d %H:%M}",
+        count=found.images,
+        since=since,
     )
+    if found.images == 1:
+        detail = said(
+            "1 image of {since:%Y-%m-%d %H:%M} could not be organized and went nowhere", since=since
+        )
     fix = said(
         "The dashboard's page of the quarantine says why and from whom: have it sent again or take "
         "it in again, then delete what is of no use"
     )
     return [warn(name, title, joined("; ", [detail, *kept]), fix)]
+
+
+def _superseded(count: int) -> Said:
+    if count == 1:
+        return said("1 image replaced by newer bytes")
+    return said("{count} images replaced by newer bytes", count=count)
 
 
 def queues(context: Context) -> list[Check]:

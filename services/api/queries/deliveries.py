@@ -38,6 +38,7 @@ def deliveries(
     session: Session,
     states: Collection[DeliveryState],
     destination: str,
+    replaced: bool | None,
     after: Cursor | None,
     limit: int,
 ) -> list[CountedDelivery]:
@@ -47,6 +48,8 @@ def deliveries(
         query = query.where(among(Delivery.state, states))
     if destination:
         query = query.where(Delivery.destination == destination)
+    if replaced is not None:
+        query = query.where(Delivery.replaced_by.is_not(None) == replaced)
     if after is not None:
         last = tuple_(literal(_moment(after.key), UtcDateTime()), literal(after.id))
         query = query.where(tuple_(Delivery.created_at, Delivery.id) < last)

@@ -30,12 +30,12 @@ def past_destination_names(session: Session) -> set[str]:
     return set(session.scalars(failed.distinct()))
 
 
-def oldest_deliveries(session: Session) -> dict[str, datetime]:
-    """When the oldest delivery that has not ended was made, by destination."""
+def open_deliveries(session: Session) -> dict[str, tuple[int, datetime | None]]:
+    """How many deliveries have not ended and when the oldest was made, by destination."""
     is_open = among(Delivery.state, OPEN_DELIVERY_STATES)
-    oldest = select(Delivery.destination, func.min(Delivery.created_at)).where(is_open)
-    rows = session.execute(oldest.group_by(Delivery.destination))
-    return {row.destination: row[1] for row in rows}
+    found = select(Delivery.destination, func.count(), func.min(Delivery.created_at)).where(is_open)
+    rows = session.execute(found.group_by(Delivery.destination))
+    return {destination: (count, oldest) for destination, count, oldest in rows}
 
 
 def retryable(session: Session, delivery_ids: Collection[str]) -> set[str]:

@@ -169,6 +169,15 @@ def instances(session: Session, study_uid: str, after: str, limit: int) -> Seque
     ).all()
 
 
+def all_instances(session: Session, study_uid: str) -> Sequence[Receipt]:
+    """All of a study's instances, in no order."""
+    return session.scalars(
+        select(Receipt).where(
+            Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ORGANIZED
+        )
+    ).all()
+
+
 def middle_instance(session: Session, study_uid: str, series_uid: str) -> Receipt | None:
     """The instance in the middle of a series, by number, of those on disk."""
     rows = session.execute(

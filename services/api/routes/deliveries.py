@@ -51,13 +51,17 @@ def list_deliveries(
     _who: Viewer,
     state: Annotated[list[DeliveryState] | None, Query(description="Any of these.")] = None,
     destination: str = "",
+    replaced: Annotated[
+        bool | None,
+        Query(description="false: those that still decide what becomes of their study."),
+    ] = None,
     limit: Limit = LIMIT,
     cursor: CursorText = None,
 ) -> Page[ListedDelivery]:
     """Deliveries, newest first."""
     after = parse_cursor(cursor, queries.ORDER)
     with api.database.read() as session:
-        rows = queries.deliveries(session, state or (), destination, after, limit + 1)
+        rows = queries.deliveries(session, state or (), destination, replaced, after, limit + 1)
         names = patient_names(session, {row.row.study_uid for row in rows})
     return Page(
         items=[views.listed_delivery(row, names) for row in rows[:limit]],

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from dicom_router.said import cause_of, said
 from services.api.context import Api, Viewer
-from services.api.disk import hours_to_full, least_free_bytes
+from services.api.disk import forecast, hours_to_full, least_free_bytes
 from services.api.problems import Problem
 from services.api.schemas import Disk
 
@@ -40,5 +40,6 @@ def get_disk(api: Api, _who: Viewer) -> Disk:
         quarantine_bytes=use.quarantine,
         growth_bytes_per_hour=round(use.growth_per_hour),
         growth_window_hours=round(use.window_hours, 1),
+        forecast=forecast(hours),
         hours_to_full=None if hours is None else round(hours, 1),
     )

@@ -6,7 +6,6 @@ from fastapi import APIRouter
 
 from dicom_router.bus import Queue
 from dicom_router.log import Log, get_logger
-from dicom_router.queues import destination_of
 from dicom_router.said import said
 from services.api import letters, views
 from services.api.context import LIMIT, Api, CursorText, Limit, Operator, Viewer
@@ -33,13 +32,9 @@ def list_queues(
     known = [queue for name, queue in known_queues(api).items() if not after or name > after.id]
     rows = known[: limit + 1]
     with api.database.read() as session:
-        since = queries.oldest_deliveries(session)
+        owed = queries.open_deliveries(session)
     shown = [
-        views.queue(
-            each,
-            oldest_letter=api.oldest_letters.of(each.queue, each.dead),
-            oldest_waiting=since.get(destination_of(each.queue.name) or ""),
-        )
+        views.queue(each, api.oldest_letters.of(each.queue, each.dead), owed)
         for each in standing(api, rows[:limit])
     ]
     return Page(

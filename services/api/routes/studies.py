@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from dicom_router.models import Study as StudyRow
 from dicom_router.models import StudyState
-from dicom_router.said import said
+from dicom_router.said import cause_of, said
 from services.api import views
 from services.api.context import LIMIT, Api, CursorText, Limit, Viewer
+from services.api.files import files_in
 from services.api.middleware import segment
 from services.api.moments import Moment, since, until
 from services.api.paging import Cursor, next_cursor, parse_cursor
@@ -17,7 +18,16 @@ from services.api.queries import Session
 from services.api.queries import studies as queries
 from services.api.queries.deliveries import deliveries_of
 from services.api.queries.studies import StudyFilter
-from services.api.schemas import Instance, Page, Series, Study, StudyQuery, StudySort, TimelineEntry
+from services.api.schemas import (
+    Instance,
+    Page,
+    Series,
+    Study,
+    StudyFiles,
+    StudyQuery,
+    StudySort,
+    TimelineEntry,
+)
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 
@@ -140,6 +150,20 @@ def list_instances(
         items=shown,
         next=next_cursor(rows, limit, lambda row: Cursor("instances", "", row.sop_instance_uid)),
     )
+
+
+@router.get("/{study_uid}/files", summary="A study's files")
+def get_files(api: Api, _who: Viewer, study_uid: StudyUid) -> StudyFiles:
+    """What lies in the study's folder at this moment; nothing, once it is no longer on disk."""
+    with api.database.read() as session:
+        row = _known(session, study_uid)
+        instances = queries.all_instances(session, study_uid)
+    try:
+        return files_in(api.archive, row.folder, instances)
+    except OSError as error:
+        raise Problem(
+            503, said("The study's folder can't be read: {why}.", why=cause_of(error))
+        ) from error
 
 
 @router.get("/{study_uid}/timeline", summary="A study's story")

@@ -19,6 +19,7 @@ from services.api.schemas.data_folder import (
     DataFolder,
     DataFolderStatus,
     Disk,
+    Forecast,
     MissingStudy,
 )
 from services.api.schemas.deliveries import Delivery, ListedDelivery
@@ -73,6 +74,7 @@ from services.api.schemas.studies import (
     Series,
     Study,
     StudyDecision,
+    StudyFiles,
     StudyQuery,
     StudySort,
     TimelineEntry,
@@ -106,6 +108,7 @@ __all__ = [
     "EchoStage",
     "EchoTarget",
     "FieldError",
+    "Forecast",
     "Health",
     "Instance",
     "ListedDelivery",
@@ -144,6 +147,7 @@ __all__ = [
     "Site",
     "Study",
     "StudyDecision",
+    "StudyFiles",
     "StudyForward",
     "StudyQuery",
     "StudySort",

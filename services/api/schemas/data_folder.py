@@ -7,6 +7,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from services.api.schemas.bases import NO_NUL
 
 
+class Forecast(StrEnum):
+    """When the disk will be full; `far-off`: not within ten years."""
+
+    IN_HOURS = "in-hours"
+    FAR_OFF = "far-off"
+    NOT_FILLING = "not-filling"
+
+
 class Disk(BaseModel):
     """The data folder's disk: how full, with what, and until when there is room."""
 
@@ -30,6 +38,7 @@ class Disk(BaseModel):
     growth_window_hours: float = Field(
         description="Over so many hours: 24, or as many as there are."
     )
+    forecast: Forecast
     hours_to_full: float | None = Field(
         description="Until images are refused, at that rate; null while it does not grow.",
         examples=[312.5],

@@ -15,13 +15,20 @@ class RetryTier(BaseModel):
 
 
 class QueueStatus(BaseModel):
-    """A queue, and what it means when it grows."""
+    """A queue, and what it means when it grows.
+
+    Messages only wake who works: what there is to do is in the database and on disk.
+    """
 
     name: str = Field(examples=["organizer.intake"])
     ready: int = Field(description="Messages that wait to be handled.")
     consumers: int
     retry: list[RetryTier]
     dead_letters: int
+    open_deliveries: int | None = Field(
+        description="Of `forwarder.deliver.…`: how many deliveries to its destination have not "
+        "ended, which need not be the number of its messages. null of other queues."
+    )
     oldest_waiting_at: AwareDatetime | None = Field(
         description="Of `forwarder.deliver.…`: when the oldest delivery that has not ended was "
         "made. null if there is none, and of other queues: to look at their messages is to take "

@@ -117,6 +117,16 @@ class Instance(BaseModel):
     receipt_id: str
 
 
+class StudyFiles(BaseModel):
+    """What of a study's images lies in its folder now, one file for each."""
+
+    there: int = Field(examples=[244])
+    replaced: int = Field(
+        description="Something else lies under the file's name: it is never sent.", examples=[1]
+    )
+    missing: int = Field(description="Deleted or taken away.", examples=[0])
+
+
 class TimelineEntry(BaseModel):
     """Something that happened to a study; further keys depend on the event."""
 

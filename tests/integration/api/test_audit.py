@@ -54,6 +54,7 @@ def test_a_look_at_a_study_is_on_record(api: Api) -> None:
         "": "study.view",
         "/series": "study.series",
         "/instances": "study.instances",
+        "/files": "study.files",
         "/timeline": "study.timeline",
     }
     with client_of(api, "viewer", "ris") as ris:

@@ -32,6 +32,16 @@ def test_deliveries_are_listed_newest_first_in_pages(api: Api) -> None:
     assert len(api.get("/deliveries", state="waiting")["items"]) == 5
 
 
+def test_deliveries_that_another_one_replaced_are_left_out_if_asked(api: Api) -> None:
+    api.add(
+        a_delivery("old", revision=1, state="cancelled", replaced_by="new"),
+        a_delivery("new", revision=2, state="cancelled"),
+    )
+    assert [each["id"] for each in api.get("/deliveries", replaced="false")["items"]] == ["new"]
+    assert [each["id"] for each in api.get("/deliveries", replaced="true")["items"]] == ["old"]
+    assert len(api.get("/deliveries")["items"]) == 2
+
+
 def test_a_delivery_in_the_list_says_whose_study_it_is_of(api: Api) -> None:
     api.add(a_study("1.2.3", patient_name="DOE_JANE"), a_delivery("d1", "1.2.3"))
     (found,) = api.get("/deliveries")["items"]

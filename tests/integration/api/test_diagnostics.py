@@ -313,7 +313,7 @@ def test_versions_are_told_in_one_line(api: Api) -> None:
     said = checks(api)["versions"]["detail"]
     kind = "SQLite" if api.database.is_sqlite else "PostgreSQL"
     assert re.fullmatch(
-        rf"router {VERSION}, Python 3\.\d+\.\d+, {kind} \d+[\d.]*, in-process bus", said
+        rf"Router {VERSION}, Python 3\.\d+\.\d+, {kind} \d+[\d.]*, in-process bus", said
     )
 
 

@@ -86,10 +86,12 @@ def test_the_forecast_is_what_came_in_a_day_less_what_went(api: Api) -> None:
     assert shown["growth_bytes_per_hour"] == _GIBIBYTE
     room = max(0, shown["free_bytes"] - shown["minimum_free_bytes"])
     assert abs(shown["hours_to_full"] - room / _GIBIBYTE) < 0.2
+    assert shown["forecast"] == "in-hours"
 
 
 def test_a_disk_that_does_not_grow_has_no_forecast(api: Api) -> None:
-    assert api.get("/disk")["hours_to_full"] is None
+    shown = api.get("/disk")
+    assert (shown["forecast"], shown["hours_to_full"]) == ("not-filling", None)
     api.add(
         a_receipt(NOON - timedelta(hours=20), 10),
         a_study("1.1", size_bytes=10, on_disk=False),
@@ -126,16 +128,16 @@ def test_diagnostics_warn_a_day_before_the_disk_is_full(start: Callable[..., Api
 
 
 @pytest.mark.parametrize(
-    ("share_of_free", "told"),
+    ("share_of_free", "forecast", "told"),
     [
-        (None, r"it is not filling up \(measured over 24 hours\)"),
-        (1 / 40, r"full in \d+ days \(measured over 23 hours\)"),
-        (1 / 1400, r"full in \d years \("),
-        (1e-7, "not full within ten years"),
+        (None, "not-filling", r"it is not filling up \(measured over 24 hours\)"),
+        (1 / 40, "in-hours", r"full in \d+ days \(measured over 23 hours\)"),
+        (1 / 1400, "in-hours", r"full in \d years \("),
+        (1e-7, "far-off", "not full within ten years"),
     ],
 )
 def test_diagnostics_always_tell_when_the_disk_will_be_full(
-    start: Callable[..., Api], share_of_free: float | None, told: str
+    start: Callable[..., Api], share_of_free: float | None, forecast: str, told: str
 ) -> None:
     api = start(disk_min_free_percent=0)
     free = shutil.disk_usage(api.settings.data_dir).free
@@ -143,6 +145,7 @@ def test_diagnostics_always_tell_when_the_disk_will_be_full(
         api.add(a_receipt(NOON - timedelta(hours=23), int(free * share_of_free)))
     (check,) = [each for each in api.get("/diagnostics") if each["id"] == "disk"]
     assert re.search(told, check["detail"])
+    assert api.get("/disk")["forecast"] == forecast
 
 
 def test_a_disk_that_is_not_there_is_told_of(api: Api) -> None:

@@ -78,6 +78,7 @@ def test_queues_show_what_waits_who_consumes_and_what_died(api: Api) -> None:
             {"name": "forwarder.study-complete.retry.10m", "messages": 0},
         ],
         "dead_letters": 2,
+        "open_deliveries": None,
         "oldest_waiting_at": None,
         "oldest_dead_letter_at": "2026-01-22T12:00:00Z",
         "grows_when": "the forwarders are away or wait for the database",
@@ -96,22 +97,22 @@ def test_a_destination_s_queue_is_listed_with_its_30_s_tier(api: Api) -> None:
     api.get("/queues", status=422, limit=501)
 
 
-def test_a_destination_s_queue_says_since_when_the_oldest_delivery_waits(api: Api) -> None:
+def test_a_destination_s_queue_says_what_is_owed_and_since_when(api: Api) -> None:
     api.post("/destinations", a_destination())
     api.bus.declare(delivery_queue("pacs"))
-    assert oldest_waiting(api) is None
+    assert owed(api) == (0, None)
     api.add(
         a_delivery("d1", state="delivered", created_at=NOON),
         a_delivery("d2", state="waiting", created_at=LATER + timedelta(hours=1)),
         a_delivery("d3", state="retrying", created_at=LATER),
         a_delivery("d4", state="waiting", created_at=NOON, destination="other"),
     )
-    assert oldest_waiting(api) == "2026-01-22T13:00:00Z"
+    assert owed(api) == (2, "2026-01-22T13:00:00Z")
 
 
-def oldest_waiting(api: Api) -> Any:
+def owed(api: Api) -> tuple[int, Any]:
     (found,) = (q for q in api.get("/queues")["items"] if q["name"] == delivery_queue("pacs").name)
-    return found["oldest_waiting_at"]
+    return found["open_deliveries"], found["oldest_waiting_at"]
 
 
 def test_dead_letters_say_why_since_when_and_of_which_study(api: Api) -> None:

@@ -1,5 +1,7 @@
 """Studies: the same as in the history and more, page by page, found by what people know of them."""
 
+import os
+import shutil
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -8,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import event, text
 
+from dicom_router.archive import Archive
 from dicom_router.database import Database
 from dicom_router.history import history_entry
 from dicom_router.models import (
@@ -22,6 +25,7 @@ from dicom_router.models import (
 from services.api.paging import Cursor
 from services.api.queries.studies import StudyFilter, cursor_of, gathered, studies
 from tests.integration.api.conftest import NOON, Api, a_delivery, a_study
+from tests.support.instances import Scanner, data_set
 
 
 def test_a_study_has_what_the_history_says_and_more(api: Api) -> None:
@@ -44,6 +48,30 @@ def test_a_study_has_what_the_history_says_and_more(api: Api) -> None:
     assert shown["sent"] is True
     assert [each["id"] for each in shown["deliveries"]] == ["d0", "d1"]
     assert (shown["deliveries"][1]["sent"], shown["deliveries"][1]["total"]) == (1, 2)
+
+
+def test_a_study_tells_which_of_its_files_are_there(api: Api) -> None:
+    study = a_study(image_count=4)
+    api.add(study, *(_receipt(number, file_name=f"{number}.dcm") for number in range(4)))
+    folder = api.settings.data_dir / study.folder
+    folder.mkdir()
+    for number, written_at in ((0, NOON), (1, NOON), (2, NOON + timedelta(hours=1))):
+        file = folder / f"{number}.dcm"
+        file.write_bytes(b"not looked at unless written to later")
+        os.utime(file, (written_at.timestamp(), written_at.timestamp()))
+    assert api.get("/studies/1.2.3/files") == {"there": 2, "replaced": 1, "missing": 1}
+    api.get("/studies/1.2.4/files", status=404)
+
+
+def test_a_file_that_was_put_back_later_is_there(api: Api) -> None:
+    sent = Scanner(Archive(api.settings.data_dir)).store(data_set(), "1.9")
+    study = a_study(image_count=1)
+    api.add(study, _receipt(0, receipt_id=sent.receipt_id, file_name="0.dcm"))
+    (api.settings.data_dir / study.folder).mkdir()
+    shutil.copy(
+        api.settings.data_dir / sent.spool_path, api.settings.data_dir / study.folder / "0.dcm"
+    )
+    assert api.get("/studies/1.2.3/files") == {"there": 1, "replaced": 0, "missing": 0}
 
 
 def test_a_delivery_that_has_ended_well_knows_how_many_images_it_had(api: Api) -> None:

@@ -71,7 +71,7 @@ def test_a_final_failure_says_why_everywhere(world: World, pacs: Pacs) -> None:
     assert instance.detail == "pacs refused an image with status 0x0122 (no such class)"
     event, detail = world.timeline(study)[-1]
     assert event == "delivery-failed"
-    assert detail.startswith("pacs: 1 of 2 images; pacs refused an image with status 0x0122")
+    assert detail.startswith("pacs: 1 of 2 images. pacs refused an image with status 0x0122")
     eventually(
         lambda: (
             [

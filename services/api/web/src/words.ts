@@ -57,6 +57,16 @@ export function capital(text: string): string {
   return text.charAt(0).toLocaleUpperCase() + text.slice(1);
 }
 
+/** As a whole sentence: with a full stop, unless it ends with a mark already. */
+export function sentence(text: string): string {
+  return /[.?!…]$/.test(text) ? text : `${text}.`;
+}
+
+/** Side by side; where the line is broken, the dot goes with what follows it. */
+export function dotted(...parts: (string | false)[]): string {
+  return parts.filter(Boolean).join(" ·\u00a0");
+}
+
 /** A study's deliveries to one destination, taken together. */
 export interface Owed {
   destination: string;
@@ -225,6 +235,12 @@ export function entryText(entry: TimelineEntry, t: Messages): string {
     : entry.detail;
 }
 
+/** What the router recorded of an entry, as the first words of a line. */
+export function detailText(entry: TimelineEntry): string {
+  // Others begin with a name, which stays as it is.
+  return entry.event === "routed" ? capital(entry.detail) : entry.detail;
+}
+
 /** These fields of a log line say why, unless its words do so already. */
 const SAYS_WHY = ["why", "error", "reason", "detail"];
 const TOLD_BY_ITS_WORDS = ["study.deleted"];
@@ -261,17 +277,15 @@ export function worstFirst(owed: Owed[]): Owed[] {
   return [...owed].sort((a, b) => gravity(b) - gravity(a));
 }
 
-const NOT_FORETOLD_HOURS = 24 * 3652;
-
 /** When the disk will be full, as far as that can be told; diagnostics say it the same way. */
 export function fills(
-  hours: number | null | undefined,
+  disk: Schemas["Disk"],
   told: (span: string) => string,
   words: { notSoon: string; notFilling: string },
   format: Format,
 ): string {
-  if (typeof hours !== "number") return words.notFilling;
-  return hours > NOT_FORETOLD_HOURS ? words.notSoon : told(format.span(hours));
+  if (disk.forecast === "far-off") return words.notSoon;
+  return disk.hours_to_full === null ? words.notFilling : told(format.span(disk.hours_to_full));
 }
 
 /** Who has a study that is not on this disk any more. */
@@ -279,6 +293,13 @@ export function holders(study: Study): string[] {
   return owedTo(study)
     .filter((each) => each.sent > 0)
     .map((each) => each.destination);
+}
+
+/** Whether a study's images are on this disk: so many where it is not all of them. */
+export function filesText(files: Schemas["StudyFiles"], t: Messages): string {
+  const { there, replaced, missing } = files;
+  if (replaced + missing === 0) return t.app.yes;
+  return t.study.filesOnDisk(there, there + replaced + missing, replaced);
 }
 
 /** What the pages call a field of the API; its own name, as words, where none has it. */

@@ -15,8 +15,12 @@ import { ptBR } from "../src/i18n/pt-BR";
 import {
   callersToLookAt,
   changeText,
+  detailText,
+  dotted,
   entryText,
   fieldName,
+  filesText,
+  fills,
   freeName,
   holders,
   letterText,
@@ -25,6 +29,7 @@ import {
   nameOf,
   owedTo,
   refusedCallers,
+  sentence,
   sentences,
   worstFirst,
 } from "../src/words";
@@ -66,6 +71,44 @@ function destination(values: Partial<Destination>): Destination {
 function said(of: Study, where: Destination[] = [], t = en): string[] {
   return sentences(of, where, t, format).map((each) => each.text);
 }
+
+describe("words that are put together", () => {
+  test("end with one full stop", () => {
+    expect(sentence("1 study")).toBe("1 study.");
+    expect(sentence("Is it running?")).toBe("Is it running?");
+  });
+
+  test("break before a dot, never after it", () => {
+    expect(dotted("P1", "", "CT", false)).toBe("P1 ·\u00a0CT");
+  });
+
+  test("have a capital where the router's own words begin a line, and names as they are", () => {
+    const routed = { at: AT, event: "routed", detail: "the only route does not apply" };
+    expect(detailText(routed)).toBe("The only route does not apply");
+    expect(detailText({ ...routed, event: "delivered", detail: "pacs: 1 of 1" })).toMatch(/^pacs/);
+  });
+});
+
+describe("whether a study's images are on this disk", () => {
+  test("is yes only if all of them are, as they came", () => {
+    expect(filesText({ there: 245, replaced: 0, missing: 0 }, en)).toBe("Yes");
+    expect(filesText({ there: 244, replaced: 0, missing: 1 }, en)).toBe("244 of 245 images");
+    expect(filesText({ there: 244, replaced: 1, missing: 0 }, ptBR)).toBe(
+      "244 de 245 imagens, 1 substituída por outra coisa",
+    );
+  });
+});
+
+describe("when the disk will be full", () => {
+  const told = (forecast: string, hours_to_full: number | null) =>
+    fills({ forecast, hours_to_full } as Schemas["Disk"], en.disk.full, en.disk, format);
+
+  test("is told as far as the router foretells it", () => {
+    expect(told("in-hours", 72)).toBe("At this rate images will be refused in 3 days.");
+    expect(told("far-off", 1e6)).toBe(en.disk.notSoon);
+    expect(told("not-filling", null)).toBe(en.disk.notFilling);
+  });
+});
 
 describe("the first sentence of a study", () => {
   test("says how many images a destination has, and since when", () => {

@@ -63,6 +63,18 @@ export function useSeries(uid: string) {
   });
 }
 
+/** Which files of a study are there: with a key of its own, so that events don't ask for it. */
+export function useFiles(uid: string) {
+  return useAsked(
+    ["files", uid],
+    () =>
+      result(
+        client.GET("/api/v1/studies/{study_uid}/files", { params: { path: { study_uid: uid } } }),
+      ),
+    30_000,
+  );
+}
+
 export function useTimeline(uid: string) {
   return useQuery({
     queryKey: ["study", uid, "timeline"],
@@ -139,7 +151,10 @@ export function useFailedDeliveries() {
   return usePages(["deliveries", "failed"], (page) =>
     result(
       client.GET("/api/v1/deliveries", {
-        params: { query: { state: ["failed", "retrying"], ...page } },
+        // Of one that was replaced, the delivery in its place tells.
+        params: {
+          query: { state: ["failed", "retrying", "cancelled"], replaced: false, ...page },
+        },
       }),
     ),
   );

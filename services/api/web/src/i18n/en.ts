@@ -189,6 +189,8 @@ export const en = {
     size: "Size",
     sentToAll: "Sent to all",
     onDisk: "On this disk",
+    filesOnDisk: (there: number, total: number, replaced: number) =>
+      part(there, total) + (replaced ? `, ${replaced} replaced by something else` : ""),
     revision: "Revision",
     notOnDisk: (who: string) => `It is no longer on this disk: ${who} has it.`,
     notOnDiskNobody: "It is no longer on this disk.",
@@ -210,6 +212,8 @@ export const en = {
       idle: (n: number, quiet: string) =>
         `Not every association was released (${n === 1 ? "1 association" : `${n} associations`}), but nothing came for ${quiet}.`,
     },
+    evidenceOf: (revision: number, at: string) =>
+      `This is of revision ${revision} (${at}): of the images that came after the study had been complete before. Of earlier revisions it is told under “What happened”.`,
     association: "Association",
     outcome: "End",
     send: "Send",
@@ -374,12 +378,14 @@ export const en = {
   },
   queues: {
     title: "Queues",
-    failed: "Deliveries that failed or are tried again",
+    failed: "Deliveries that failed, were cancelled or are tried again",
     noneFailed: "There are none.",
     waitForIt: (to: string, state: string, deliveries: string) => `${to} (${state}): ${deliveries}`,
     queue: "Queue",
-    ready: "Waiting",
-    retry: "To be tried again",
+    explain:
+      "What waits for a destination is counted in the database. Messages only wake the services: some may be left of what is done already, and go by themselves.",
+    ready: "Messages",
+    retry: "Messages for later",
     dead: "Dead letters",
     consumers: "Consumers",
     letters: "Show",
@@ -394,13 +400,15 @@ export const en = {
       TryAgain: "It failed at every attempt",
       other: "An error of the router's own",
     },
-    waitsSince: (at: string) => `The oldest has waited since ${at}`,
+    waitsSince: (n: number, at: string) =>
+      `${waiting(n)}, ${n === 1 ? "" : "the oldest "}since ${at}`,
     noUse: "Of no use any more: a replay drops it.",
     replay: "Replay",
     replayAll: "Replay all",
     depth: "Depth over time",
     depthExplain: (since: string) =>
-      `Messages that wait or are to be tried again, every 30 seconds, since ${since}: at most the last six hours, and only since the API was started.`,
+      `Messages, those for later among them, every 30 seconds, since ${since}: at most the last six hours, and only since the API was started.`,
+    depthSoon: (span: string) => `The next sample, within ${span}, will show what they hold.`,
     depthNone: "No queue has held anything in this time.",
     depthUnit: "messages",
     depthMost: (name: string, n: string, at: string) => `${name}: peak ${n} (${at})`,
@@ -566,6 +574,7 @@ export const en = {
       "study.view": "looked at a study",
       "study.series": "looked at a study's series",
       "study.instances": "looked at a study's images",
+      "study.files": "looked which files of a study are there",
       "study.thumbnail": "looked at a picture of a series",
       "study.timeline": "read a study's history",
       "study.forward": "sent a study",

@@ -185,6 +185,11 @@ export const ptBR: Messages = {
     size: "Tamanho",
     sentToAll: "Enviado a todos",
     onDisk: "Neste disco",
+    filesOnDisk: (there, total, replaced) =>
+      part(there, total) +
+      (replaced
+        ? `, ${replaced} ${replaced === 1 ? "substituída" : "substituídas"} por outra coisa`
+        : ""),
     revision: "Revisão",
     notOnDisk: (who) => `Não está mais neste disco: está em ${who}.`,
     notOnDiskNobody: "Não está mais neste disco.",
@@ -206,6 +211,8 @@ export const ptBR: Messages = {
       idle: (n, quiet) =>
         `Nem todas as associações foram encerradas (${n === 1 ? "1 associação" : `${n} associações`}), mas nada mais chegou por ${quiet}.`,
     },
+    evidenceOf: (revision, at) =>
+      `Vale para a revisão ${revision} (${at}): as imagens que vieram depois de o estudo já ter estado completo. O das revisões anteriores está em “O que aconteceu”.`,
     association: "Associação",
     outcome: "Fim",
     send: "Enviar",
@@ -370,12 +377,14 @@ export const ptBR: Messages = {
   },
   queues: {
     title: "Filas",
-    failed: "Entregas que falharam ou são tentadas de novo",
+    failed: "Entregas que falharam, foram canceladas ou são tentadas de novo",
     noneFailed: "Não há nenhuma.",
     waitForIt: (to, state, deliveries) => `${to} (${state}): ${deliveries}`,
     queue: "Fila",
-    ready: "Em espera",
-    retry: "A tentar de novo",
+    explain:
+      "O que está em espera para um destino é contado no banco de dados. As mensagens só acordam os serviços: podem sobrar algumas do que já foi feito, e somem sozinhas.",
+    ready: "Mensagens",
+    retry: "Mensagens para depois",
     dead: "Mensagens mortas",
     consumers: "Consumidores",
     letters: "Mostrar",
@@ -390,13 +399,14 @@ export const ptBR: Messages = {
       TryAgain: "Falhou em todas as tentativas",
       other: "Um erro do próprio roteador",
     },
-    waitsSince: (at) => `A mais antiga está em espera desde ${at}`,
+    waitsSince: (n, at) => `${waiting(n)}, ${n === 1 ? "" : "a mais antiga "}desde ${at}`,
     noUse: "Sem utilidade agora: a repetição a descarta.",
     replay: "Repetir",
     replayAll: "Repetir todas",
     depth: "Tamanho ao longo do tempo",
     depthExplain: (since) =>
-      `Mensagens em espera ou a tentar de novo, a cada 30 segundos, desde ${since}: no máximo as últimas seis horas, e só desde que a API foi iniciada.`,
+      `Mensagens, incluídas as para depois, a cada 30 segundos, desde ${since}: no máximo as últimas seis horas, e só desde que a API foi iniciada.`,
+    depthSoon: (span) => `A próxima amostra, em até ${span}, mostrará o que elas têm.`,
     depthNone: "Nenhuma fila teve algo nesse tempo.",
     depthUnit: "mensagens",
     depthMost: (name, n, at) => `${name}: pico de ${n} (${at})`,
@@ -561,6 +571,7 @@ export const ptBR: Messages = {
       "study.view": "viu um estudo",
       "study.series": "viu as séries de um estudo",
       "study.instances": "viu as imagens de um estudo",
+      "study.files": "viu que arquivos de um estudo estão no disco",
       "study.thumbnail": "viu uma imagem de uma série",
       "study.timeline": "leu o histórico de um estudo",
       "study.forward": "enviou um estudo",

@@ -7,7 +7,7 @@ import { withValue } from "../search";
 import { useFormat, useMay } from "../session";
 import { Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import { changeText, fieldName, plainText, type Tone } from "../words";
+import { changeText, dotted, fieldName, plainText, type Tone } from "../words";
 
 const TONES: Record<Schemas["AuditEntry"]["outcome"], Tone> = {
   done: "success",
@@ -82,7 +82,7 @@ function Trail() {
                   <td>
                     {each.who || "—"}
                     <small class="quiet">
-                      {[each.role && t.roles[each.role], each.address].filter(Boolean).join(" · ")}
+                      {dotted(each.role ? t.roles[each.role] : "", each.address)}
                     </small>
                   </td>
                   <td>

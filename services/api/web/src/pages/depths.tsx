@@ -29,7 +29,13 @@ export function Depths(props: { isBusy: boolean }) {
       <h2>{q.depth}</h2>
       <Loaded of={found}>
         {first && <p class="quiet">{q.depthExplain(format.time(first.at))}</p>}
-        {history && lines?.names.length === 0 && !props.isBusy && <p>{q.depthNone}</p>}
+        {history && lines?.names.length === 0 && (
+          <p>
+            {first && !props.isBusy
+              ? q.depthNone
+              : q.depthSoon(format.duration(history.every_seconds))}
+          </p>
+        )}
         {history && lines && lines.names.length > 0 && (
           <>
             {Chart && <Chart lines={lines} label={q.depth} />}

@@ -7,7 +7,7 @@ import { useFormat } from "../session";
 import { Action, Badge, Heading, Loaded } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Check, Text } from "../ui/fields";
-import { reasonText } from "../words";
+import { dotted, reasonText } from "../words";
 import { DestinationEcho } from "./echo";
 
 export function Destinations() {
@@ -63,8 +63,11 @@ function DestinationCard(props: {
           {destination.name} <StateBadge destination={destination} />
         </h2>
         <p>
-          {destination.ae_title} · {destination.host}:{destination.port}
-          {destination.tls && " · TLS"}
+          {dotted(
+            destination.ae_title,
+            `${destination.host}:${destination.port}`,
+            destination.tls && "TLS",
+          )}
           <small class="quiet">{t.count.waiting(destination.waiting)}</small>
         </p>
         {destination.down && (

@@ -5,7 +5,7 @@ import { useDiagnostics } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Badge, GuideLink, Heading, Loaded } from "../ui/basics";
-import type { Tone } from "../words";
+import { sentence, type Tone } from "../words";
 import { AdHocEcho } from "./echo";
 
 const TONES: Record<Check["status"], Tone> = { ok: "success", warn: "warning", fail: "danger" };
@@ -65,7 +65,7 @@ export function CheckText(props: { check: Check; children?: ComponentChildren })
     <div>
       <strong>{check.title}</strong>
       <br />
-      <Told text={format.dated(check.detail)} />
+      <Told text={sentence(format.dated(check.detail))} />
       {check.fix && (
         <>
           <br />

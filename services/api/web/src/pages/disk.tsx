@@ -45,7 +45,7 @@ export function Disk() {
         label={d.free(format.bytes(disk.free_bytes), format.bytes(disk.total_bytes))}
       />
       <p>
-        {fills(disk.hours_to_full, d.full, d, format)}{" "}
+        {fills(disk, d.full, d, format)}{" "}
         <span class="quiet">
           {d.rate(
             format.bytes(Math.abs(disk.growth_bytes_per_hour)),

@@ -9,7 +9,7 @@ import { withValue } from "../search";
 import { useFormat } from "../session";
 import { Badge, Heading, Loaded, More } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import { lineText, logFieldName, plainText, type Tone } from "../words";
+import { dotted, lineText, logFieldName, plainText, type Tone } from "../words";
 
 type Level = LogEntry["level"];
 const LEVELS: Level[] = ["info", "warning", "error", "critical"];
@@ -104,9 +104,7 @@ function Line(props: { entry: LogEntry }) {
           </>
         )}
         <details>
-          <summary>
-            {entry.service} · {entry.event}
-          </summary>
+          <summary>{dotted(entry.service, entry.event)}</summary>
           <dl>
             {Object.entries(entry.fields).map(([name, value]) => (
               <div key={name}>

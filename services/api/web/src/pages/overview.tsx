@@ -156,7 +156,7 @@ function Figures() {
           value={format.bytes(disk.data.free_bytes)}
           bad={disk.data.refusing}
           to="/disk"
-          note={fills(disk.data.hours_to_full, f.hours, f, format)}
+          note={fills(disk.data, f.hours, f, format)}
         />
       )}
     </ul>

@@ -24,6 +24,7 @@ export function Queues() {
       <Heading title={t.pages.queues} help="/help#dead-letters" />
       <FailedDeliveries />
       <h2>{q.title}</h2>
+      <p class="quiet">{q.explain}</p>
       <Loaded of={queues}>
         <Scrolled label={q.title}>
           <table>
@@ -99,7 +100,7 @@ function FailedDeliveries() {
   const t = useText();
   const format = useFormat();
   const found = useFailedDeliveries();
-  const shown = found.items.filter((each) => !each.replaced_by);
+  const shown = found.items;
   return (
     <section>
       <h2>{t.queues.failed}</h2>
@@ -170,14 +171,18 @@ function QueueRow(props: { queue: QueueStatus; isOpen: boolean; toggle: () => vo
   const t = useText();
   const format = useFormat();
   const { queue } = props;
+  const owedText = (n: number, since: string | null) =>
+    since ? t.queues.waitsSince(n, format.time(since)) : t.count.waiting(n);
   const retried = queue.retry.reduce((sum, each) => sum + each.messages, 0);
   return (
     <tr>
       <td>
         {queue.name}
-        {queue.ready > 0 && <small class="quiet">{queue.grows_when}</small>}
-        {queue.oldest_waiting_at && (
-          <small class="quiet">{t.queues.waitsSince(format.time(queue.oldest_waiting_at))}</small>
+        {queue.ready > 0 && <small class="quiet">{capital(queue.grows_when)}</small>}
+        {queue.open_deliveries !== null && (
+          <small class="quiet">
+            {capital(owedText(queue.open_deliveries, queue.oldest_waiting_at))}
+          </small>
         )}
       </td>
       <td class={numberClass(queue.ready)}>{format.number(queue.ready)}</td>

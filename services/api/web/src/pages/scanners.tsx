@@ -9,7 +9,7 @@ import { Action, GuideLink, Heading, Loaded, Scrolled } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Text } from "../ui/fields";
 import { say } from "../ui/toast";
-import { capital, freeName, mayBeAdmitted, refusedCallers, setUpText } from "../words";
+import { capital, freeName, mayBeAdmitted, refusedCallers, sentence, setUpText } from "../words";
 import { Calls, LastCall } from "./calls";
 import { SenderEcho } from "./echo";
 
@@ -173,7 +173,7 @@ function Refused(props: { known: Sender[] }) {
                 <td>{each.peer_address}</td>
                 <td class="nowrap">{format.time(each.opened_at)}</td>
                 <td class="text">
-                  {capital(each.reason ?? "")}
+                  {each.reason && sentence(capital(each.reason))}
                   <br />
                   {each.fix}.
                   {each.help && (

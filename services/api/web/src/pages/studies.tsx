@@ -340,7 +340,8 @@ function StudyRow(props: { study: Study; number: number; isCurrent: boolean }) {
       <td class="at">{format.stamp(study.created_at).replace(/\u00a0(?=\d\d:)/, " ")}</td>
       <td title={name}>
         <Link href={`/studies/${encodeURIComponent(study.study_uid)}`}>
-          {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />} {name}
+          {study.needs_attention && <wa-icon name="warning" label={t.studies.attention} />}
+          {name}
         </Link>
       </td>
       <td class="wide">{study.patient_id}</td>

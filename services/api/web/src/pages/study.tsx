@@ -11,7 +11,7 @@ import {
   result,
   type Study as StudyShape,
 } from "../api/client";
-import { useDestinations, useSeries, useStudy, useTimeline } from "../api/queries";
+import { useDestinations, useFiles, useSeries, useStudy, useTimeline } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Action, Badge, Failure, Heading, Loaded, Notice, Scrolled } from "../ui/basics";
@@ -20,10 +20,13 @@ import { say } from "../ui/toast";
 import {
   capital,
   DELIVERY_TONES,
+  dotted,
+  filesText,
   holders,
   isUnsent,
   reasonText,
   STATE_TONES,
+  sentence,
   sentences,
 } from "../words";
 import { spokenName } from "./studies";
@@ -81,14 +84,12 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
         <Badge tone={STATE_TONES[study.state]}>{t.states[study.state]}</Badge>
       </Heading>
       <p class="quiet">
-        {[
+        {dotted(
           study.patient_id,
           study.modalities.join(", ") || study.modality,
           study.study_description,
           format.date(study.study_date),
-        ]
-          .filter(Boolean)
-          .join(" · ")}
+        )}
       </p>
       <div class="sentences" aria-live="polite">
         <NeedsAttention study={study} />
@@ -124,7 +125,7 @@ function NeedsAttention(props: { study: StudyShape }) {
         <Notice key={each.kind + each.at} tone="warning" large>
           <strong>{t.attention[each.kind] ?? t.attention.title}</strong>
           <br />
-          {each.text}
+          {sentence(each.text)}
           <br />
           {t.attentionHelp[each.kind]?.(button)}
         </Notice>
@@ -354,7 +355,7 @@ export function DeliveryActions(props: { delivery: Delivery }) {
     <div class="actions">
       {RETRIED.includes(delivery.state) && (
         <Action needs="operator" icon="repeat" onClick={() => work.mutate("retry")}>
-          {t.study.retry}
+          {delivery.state === "cancelled" ? t.study.sendAgain : t.study.retry}
         </Action>
       )}
       {CANCELLED.includes(delivery.state) && (
@@ -401,13 +402,12 @@ function Thumbnail(props: { study: string; series: string }) {
   return <img class="thumbnail" src={path} alt="" loading="lazy" onError={() => setThere(false)} />;
 }
 
-/** From so many characters on a fact takes the room of two. */
-const LONG = 20;
-
 function Facts(props: { study: StudyShape }) {
   const t = useText();
   const format = useFormat();
   const { study } = props;
+  const files = useFiles(study.study_uid).data;
+  const onDisk = files ? filesText(files, t) : "";
   const facts: [string, string][] = [
     [t.study.patientId, study.patient_id],
     [t.study.accession, study.accession_number],
@@ -415,7 +415,7 @@ function Facts(props: { study: StudyShape }) {
     [t.studies.received, format.stamp(study.created_at)],
     [t.studies.images, format.number(study.image_count)],
     [t.study.size, format.bytes(study.size_bytes)],
-    [t.study.onDisk, study.on_disk ? t.app.yes : t.app.no],
+    [t.study.onDisk, study.on_disk ? onDisk : t.app.no],
     [t.study.revision, String(study.revision)],
     [t.study.folder, study.folder],
     [t.study.uid, study.study_uid],
@@ -427,7 +427,7 @@ function Facts(props: { study: StudyShape }) {
       <h2>{t.study.facts}</h2>
       <dl class="facts">
         {facts.map(([name, value]) => (
-          <div key={name} class={value.length > LONG ? "long" : ""}>
+          <div key={name}>
             <dt>{name}</dt>
             <dd>{value || "—"}</dd>
           </div>

@@ -5,7 +5,7 @@ import { useTimeline } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
 import { Loaded, Scrolled } from "../ui/basics";
-import { entryText } from "../words";
+import { detailText, entryText } from "../words";
 
 /** Of these our words say all that the router's do. */
 const TOLD = new Set(["received", "organized", "delivery-started", "held", "released"]);
@@ -29,7 +29,7 @@ export function Timeline(props: { uid: string }) {
                 <div>
                   {said}
                   {!TOLD.has(entry.event) && entry.detail !== said && (
-                    <small class="quiet">{entry.detail}</small>
+                    <small class="quiet">{detailText(entry)}</small>
                   )}
                 </div>
               </li>
@@ -48,6 +48,8 @@ interface Proof {
   rule: "settled" | "idle";
   quiet_seconds: number;
   association_count: number;
+  revision?: number;
+  decided_at?: string;
   associations: {
     association_id: string;
     calling_ae_title: string;
@@ -63,11 +65,17 @@ export function Evidence(props: { study: Study }) {
   const proof = props.study.completeness as Proof | null;
   if (!proof?.rule) return null;
   const says = t.study.evidenceRule[proof.rule];
-  const quiet = format.duration(proof.quiet_seconds);
+  // As the timeline has it.
+  const quiet = `${format.number(Math.round(proof.quiet_seconds))}\u00a0s`;
   return (
     <section>
       <h2>{t.study.evidence}</h2>
       <p>{says?.(proof.association_count, quiet)}</p>
+      {proof.decided_at && (proof.revision ?? 1) > 1 && (
+        <p class="quiet">
+          {t.study.evidenceOf(proof.revision ?? 1, format.time(proof.decided_at))}
+        </p>
+      )}
       <Scrolled label={t.study.evidence}>
         <table>
           <thead>
