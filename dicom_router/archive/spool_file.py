@@ -3,12 +3,15 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from dicom_router.archive.durable import TEMPORARY
 from dicom_router.part10 import FileMeta, encode_file_meta
 
 _IOV_MAX = 1024  # the most buffers that one writev takes (Linux)
+# To hash needs no interpreter, to flush no processor: either is done while the other is.
+_HASHING = ThreadPoolExecutor(os.cpu_count(), "sha256")
 
 
 class SpoolFile:
@@ -23,6 +26,7 @@ class SpoolFile:
         header = encode_file_meta(meta)
         self._digest = hashlib.sha256()
         self._to_hash: list[memoryview] = []
+        self._hashing: Future[None] | None = None
         self._size = 0
         self._descriptor = os.open(
             self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
@@ -33,19 +37,24 @@ class SpoolFile:
             self.discard()
             raise
 
-    def write(self, fragments: Sequence[memoryview], *, hash_later: bool = False) -> None:
+    def write(self, fragments: Sequence[memoryview]) -> None:
         """Append pieces of the data set; `OSError` when the disk does not take them.
 
-        With `hash_later`, which ends the data set, they have to be valid until `sha256` is asked.
+        They have to be valid until `hash_written` is called or `sha256` is asked.
         """
         for start in range(0, len(fragments), _IOV_MAX):
             self._write_all(fragments[start : start + _IOV_MAX])
-        self._to_hash = list(fragments)
-        if not hash_later:
-            self._hash()
+        self._to_hash += fragments
+
+    def hash_written(self) -> None:
+        """Look at what was written for the last time."""
+        for fragment in self._to_hash:
+            self._digest.update(fragment)
+        self._to_hash.clear()
 
     def commit(self) -> None:
-        """Make it durable under its name: it is safe when this returns."""
+        """Make it durable under its name: it is safe when this returns. Hash it meanwhile."""
+        self._hashing = _HASHING.submit(self.hash_written)
         os.fdatasync(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = -1
@@ -72,13 +81,10 @@ class SpoolFile:
     @property
     def sha256(self) -> str:
         """Of the data set so far, hexadecimal."""
-        self._hash()
+        if self._hashing is not None:
+            self._hashing.result()
+        self.hash_written()
         return self._digest.hexdigest()
-
-    def _hash(self) -> None:
-        for fragment in self._to_hash:
-            self._digest.update(fragment)
-        self._to_hash = []
 
     def _write_all(self, fragments: Sequence[memoryview]) -> None:
         wanted = sum(len(fragment) for fragment in fragments)
@@ -96,3 +102,4 @@ def copy_data_set(source: int, offset: int, target: SpoolFile) -> None:
     os.lseek(source, offset, os.SEEK_SET)
     while piece := os.read(source, 1 << 20):
         target.write([memoryview(piece)])
+        target.hash_written()
