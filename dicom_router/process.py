@@ -57,7 +57,7 @@ def run(name: str, build: Callable[[Settings, Database, Bus], Service]) -> int:
                 "ROUTER_DATABASE_URL must be postgresql+psycopg://… when services run as "
                 "processes of their own: SQLite is for one process"
             )
-        database = Database(settings.database, plans_for_values=name == "api")  # people's choices
+        database = Database(settings.database, plans_for_values=name == "api")  # as people ask
         if name != "receiver":  # which goes on receiving without a database
             wait_for_schema(database, stopping)
         bus = RabbitBus(settings.broker, name=instance_name(name))

@@ -79,7 +79,7 @@ def main() -> int:
 def _run(settings: Settings, stopping: threading.Event) -> None:
     if settings.database.startswith("sqlite"):
         Archive(settings.data_dir).make_root()  # where SQLite's file is, unless it is elsewhere
-    database = Database(settings.database)
+    database = Database(settings.database, plans_for_values=True)  # as people ask for them
     remark = migrate(database)
     if remark:
         print(f"{remark}.", file=sys.stderr, flush=True)
