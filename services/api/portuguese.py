@@ -318,14 +318,14 @@ PORTUGUESE = {
     "Router {version}": "Roteador {version}",
     "in-process bus": "barramento interno",
     "Images received are organized": "As imagens recebidas são organizadas",
-    "Nothing waits in the spool": "Nada em espera no spool",
+    "Nothing waits in the spool": "Nada em espera na área de entrada",
     "The oldest image in the spool has waited for {seconds:.0f} seconds": (
-        "A imagem mais antiga no spool está em espera há {seconds:.0f} segundos"
+        "A imagem mais antiga na área de entrada está em espera há {seconds:.0f} segundos"
     ),
     "The oldest image in the spool has waited for {minutes:.0f} minutes: {file}; it is safe, but "
     "goes nowhere": (
-        "A imagem mais antiga no spool está em espera há {minutes:.0f} minutos: {file}; está "
-        "segura, mas não vai a lugar nenhum"
+        "A imagem mais antiga na área de entrada está em espera há {minutes:.0f} minutos: {file}; "
+        "está segura, mas não vai a lugar nenhum"
     ),
     "See that an organizer runs, and what task.waiting or handler.waiting in its log say; dead "
     "letters of organizer.intake say why a single image can't be organized": (
@@ -456,7 +456,7 @@ PORTUGUESE = {
     ),
     "Data folder": "Pasta de dados",
     "It is the folder that this router's database belongs to": (
-        "É a pasta do banco de dados deste roteador"
+        "É a pasta a que pertence o banco de dados deste roteador"
     ),
     "Mount the right disk at {path}: images are refused (A700) and nothing is deleted or given up "
     "meanwhile. Only if that disk is gone for good: go on with the folder that is there, on the "
@@ -465,7 +465,7 @@ PORTUGUESE = {
         "excluído nem abandonado. Só se aquele disco se perdeu de vez: siga com a pasta que está "
         "lá, na página do disco no painel"
     ),
-    "{free} of {total} are free": "{free} de {total} estão livres",
+    "{free} of {total} is free": "{free} de {total} estão livres",
     "Routes lead to destinations": "As rotas levam a destinos",
     "Enable the destination, or take it out of the route": "Ative o destino, ou tire-o da rota",
     "Studies that need attention": "Estudos que requerem atenção",
@@ -493,10 +493,13 @@ PORTUGUESE = {
     ),
     "What it was about is not there any more": "Aquilo de que tratava não existe mais",
     "Studies without a destination": "Estudos sem destino",
-    "Add or enable a destination: what is unrouted is sent then. With routes, each study's page "
-    "says why none applies": (
-        "Adicione ou ative um destino: o que está sem destino é enviado então. Se houver rotas, a "
-        "página de cada estudo diz por que nenhuma vale"
+    "Add or enable a destination: what is unrouted is sent then": (
+        "Adicione ou ative um destino: o que está sem destino é enviado então"
+    ),
+    "Change the routes, or enable the destinations that they lead to: what is unrouted is sent "
+    "once one applies. Or send a study from its own page": (
+        "Mude as rotas, ou ative os destinos a que levam: o que está sem destino é enviado assim "
+        "que uma se aplicar. Ou envie o estudo pela página dele"
     ),
     "Studies that failed": "Estudos que falharam",
     "Each study's page says which destination refused what, or that a delivery was cancelled; put "
@@ -505,8 +508,8 @@ PORTUGUESE = {
         "resolva isso e envie de novo"
     ),
     "Studies that are held": "Estudos retidos",
-    "Release each on its page, or delete it; nothing of it goes out until then": (
-        "Libere cada um na página dele, ou exclua-o; até lá nada dele é enviado"
+    "Release each on its page, or delete it; nothing more of it goes out until then": (
+        "Libere cada um na página dele, ou exclua-o; até lá nada mais dele é enviado"
     ),
     "1 study": "1 estudo",
     "{count} studies": "{count} estudos",
@@ -514,18 +517,19 @@ PORTUGUESE = {
     "1 image replaced by newer bytes": "1 imagem substituída por bytes mais novos",
     "{count} images replaced by newer bytes": "{count} imagens substituídas por bytes mais novos",
     "No image was left behind": "Nenhuma imagem ficou para trás",
-    "1 image of {since:%Y-%m-%d %H:%M} could not be organized and went nowhere": (
-        "1 imagem de {since:%d/%m/%Y %H:%M} não pôde ser organizada e não foi a lugar algum"
+    "1 image (received {since:%Y-%m-%d %H:%M}) could not be organized and went nowhere": (
+        "1 imagem (recebida: {since:%d/%m/%Y %H:%M}) não pôde ser organizada e não foi a lugar "
+        "algum"
     ),
     "{count} images could not be organized and went nowhere; the oldest is of "
     "{since:%Y-%m-%d %H:%M}": (
-        "{count} imagens não puderam ser organizadas e não foram a lugar algum; a mais antiga é de "
+        "{count} imagens não puderam ser organizadas e não foram a lugar algum; a mais antiga: "
         "{since:%d/%m/%Y %H:%M}"
     ),
-    "The dashboard's page of the quarantine says why and from whom: have it sent again or take it "
-    "in again, then delete what is of no use": (
+    "The dashboard's page of the quarantine says why and from whom: have it sent again or press "
+    "“Try again” there, then remove what is of no use": (
         "A página da quarentena no painel diz por quê e de quem: faça com que seja enviada de novo "
-        "ou receba-a de novo, depois exclua o que não serve mais"
+        "ou use “Tentar de novo” ali, depois remova o que não serve mais"
     ),
     "None is enabled: nothing is owed to anybody, and new studies go nowhere": (
         "Nenhum está ativado: nada é devido a ninguém, e estudos novos não vão a lugar nenhum"
@@ -749,15 +753,16 @@ PORTUGUESE = {
     ),
     "{images} in the study's folder": "{images} na pasta do estudo",
     "Revision {revision} is complete, {images} new: {why}": (
-        "A revisão {revision} está completa, com {images} a mais: {why}"
+        "A revisão {revision} está completa e trouxe {images}: {why}"
     ),
     "1 association was released with every image accounted for; then nothing came for {seconds}": (
-        "1 associação foi encerrada com todas as imagens contadas; depois nada chegou por {seconds}"
+        "1 associação foi encerrada sem que faltasse nenhuma imagem; depois nada chegou por "
+        "{seconds}"
     ),
     "all {count} associations were released with every image accounted for; then nothing came for "
     "{seconds}": (
-        "todas as {count} associações foram encerradas com todas as imagens contadas; depois nada "
-        "chegou por {seconds}"
+        "todas as {count} associações foram encerradas sem que faltasse nenhuma imagem; depois "
+        "nada chegou por {seconds}"
     ),
     "no association known": "nenhuma associação conhecida",
     "no clean release seen ({which})": "sem encerramento regular ({which})",
@@ -804,8 +809,8 @@ PORTUGUESE = {
     ),
     "Received, but neither in the spool nor in the study's folder: {images}. Put the files back, "
     "or have the scanner send the study again": (
-        "Com recepção confirmada, mas nem no spool nem na pasta do estudo: {images}. Devolva os "
-        "arquivos, ou peça ao aparelho que envie o estudo de novo"
+        "Com recepção confirmada, mas nem na área de entrada nem na pasta do estudo: {images}. "
+        "Devolva os arquivos, ou peça ao aparelho que envie o estudo de novo"
     ),
     "Its files are not in the data folder that was adopted on {at}": (
         "Seus arquivos não estão na pasta de dados adotada em {at}"
@@ -826,6 +831,7 @@ PORTUGUESE = {
     ),
     "{by} released it: {reason}": "{by} o liberou: {reason}",
     "{by} looked at it: {reason}": "{by} o conferiu: {reason}",
+    "{by} had it deleted: {reason}": "{by} o excluiu: {reason}",
     "{by} had it deleted; deliveries cancelled by that: {count}. Why: {reason}": (
         "{by} o excluiu; entregas canceladas com isso: {count}. Por quê: {reason}"
     ),

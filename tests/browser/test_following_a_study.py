@@ -115,7 +115,7 @@ def test_a_study_says_where_it_is_in_one_sentence_and_tells_its_history(
     expect(proof).to_contain_text("CT1")
     facts = page.get_by_role("definition")
     expect(facts.nth(4)).to_have_text(re.compile(r"^\d\d:\d\d$"))  # when it was sent
-    page.get_by_role("link", name="What the logs say of it").click()
+    page.get_by_role("link", name="What the logs say about it").click()
     lines = page.get_by_role("list", name="Logs").get_by_role("listitem")
     expect(lines.filter(has_text="The study is complete: 4 images")).to_be_visible()
 
@@ -127,10 +127,10 @@ def test_the_evidence_of_a_second_revision_says_what_it_covers(
     page.goto(f"/studies/{study}")
     proof = page.locator("section", has=page.get_by_role("heading", name="Why it counts")).last
     expect(proof).to_contain_text(re.compile(r"then nothing came for \d+\ss\."))
-    expect(proof).not_to_contain_text("This is of revision")
+    expect(proof).not_to_contain_text("This applies to revision")
     _study, files = ct_series(tmp_path / "late", 1, StudyInstanceUID=study)
     send(files, router.dicom_port)
-    expect(proof).to_contain_text(re.compile(r"This is of revision 2 \(\d\d:\d\d\)"))
+    expect(proof).to_contain_text(re.compile(r"This applies to revision 2 \(\d\d:\d\d\)"))
     history = page.locator(".timeline li").filter(has_text="Revision 1 is complete")
     seconds = re.compile(r"then nothing came for \d+ s")
     expect(history).to_contain_text(seconds)
@@ -187,7 +187,7 @@ def test_a_log_line_is_read_as_it_is_written(page: Page, router: Router, tmp_pat
     send(files, router.dicom_port, calling="LOG_CT")
     expect(line).to_contain_text("LOG_CT at 127.0.0.1 connected")
     expect(line.get_by_text("AE title that was called")).to_be_hidden()
-    line.get_by_text("receiver · association.accepted").click()
+    line.get_by_text("association.accepted").click()
     expect(line.get_by_text("AE title that was called")).to_be_visible()
 
 

@@ -65,7 +65,9 @@ def test_a_pacs_that_moved_shows_as_down_and_gets_what_waits_once_its_port_is_co
     expect(card(page, destination)).to_contain_text("it can't be reached")
     page.get_by_role("link", name="Studies", exact=True).click()
     page.get_by_role("link", name="DURANTE RUI").click()
-    expect(page.locator(".sentences")).to_contain_text(re.compile("pacs down since .*, this waits"))
+    expect(page.locator(".sentences")).to_contain_text(
+        re.compile("pacs has been down since .*This study waits")
+    )
 
     page.get_by_role("link", name="Destinations").click()
     expect(card(page, destination)).to_contain_text(f"127.0.0.1:{old}")
@@ -140,7 +142,7 @@ def test_many_studies_are_sent_more_than_once_and_what_ended_early_is_no_success
 ) -> None:
     arrive("MUITOS^RUI")
     page.goto("/send-many?q=muitos")
-    send_them = page.get_by_role("button", name="Send 1 study")
+    send_them = page.get_by_role("button", name="Send what is missing of 1 study")
     send_them.click()
     expect(page.get_by_text("1 study asked for")).to_be_visible()
     expect(page).to_have_url(re.compile("q=muitos&bulk="))

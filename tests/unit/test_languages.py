@@ -97,7 +97,7 @@ def test_a_peer_is_named_in_the_language_too() -> None:
 
 def test_numbers_and_dates_are_portuguese_as_well() -> None:
     size = said("{size:.1f} {unit}", size=1.25, unit="GiB")
-    text = said("{free} of {total} are free", free=size, total="10 GiB")
+    text = said("{free} of {total} is free", free=size, total="10 GiB")
     assert in_portuguese(text) == "1,2 GiB de 10 GiB estão livres"
     end = datetime(2026, 1, 22, 12, 30, tzinfo=UTC)
     text = said("{path} is good until {end:%Y-%m-%d %H:%M}", path="/a.pem", end=end)

@@ -57,7 +57,7 @@ def disk(context: Context) -> list[Check]:
         hours = hours_to_full(space, least, use.growth_per_hour)
         told = _told(hours, use.window_hours)
     soon = hours is not None and hours < _FULL_SOON_HOURS
-    free = said("{free} of {total} are free", free=_size(space.free), total=_size(space.total))
+    free = said("{free} of {total} is free", free=_size(space.free), total=_size(space.total))
     detail = joined("; ", [free, told])
     make_room = said("Make room, or shorten ROUTER_RETENTION_HOURS")
     if space.free < least:

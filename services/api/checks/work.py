@@ -51,10 +51,13 @@ def attention(context: Context) -> list[Check]:
 
 def unrouted(context: Context) -> list[Check]:
     """No study goes nowhere."""
-    fix = said(
-        "Add or enable a destination: what is unrouted is sent then. With routes, each study's "
-        "page says why none applies"
-    )
+    fix = said("Add or enable a destination: what is unrouted is sent then")
+    with context.database.read() as session:
+        if enabled_routes(session):
+            fix = said(
+                "Change the routes, or enable the destinations that they lead to: what is unrouted "
+                "is sent once one applies. Or send a study from its own page"
+            )
     return _none_in(context, StudyState.UNROUTED, said("Studies without a destination"), fix)
 
 
@@ -69,7 +72,7 @@ def failed(context: Context) -> list[Check]:
 
 def held(context: Context) -> list[Check]:
     """No study is held back and forgotten."""
-    fix = said("Release each on its page, or delete it; nothing of it goes out until then")
+    fix = said("Release each on its page, or delete it; nothing more of it goes out until then")
     return _none_in(context, StudyState.HELD, said("Studies that are held"), fix)
 
 
@@ -99,11 +102,12 @@ def quarantine(context: Context) -> list[Check]:
     )
     if found.images == 1:
         detail = said(
-            "1 image of {since:%Y-%m-%d %H:%M} could not be organized and went nowhere", since=since
+            "1 image (received {since:%Y-%m-%d %H:%M}) could not be organized and went nowhere",
+            since=since,
         )
     fix = said(
-        "The dashboard's page of the quarantine says why and from whom: have it sent again or take "
-        "it in again, then delete what is of no use"
+        "The dashboard's page of the quarantine says why and from whom: have it sent again or "
+        "press “Try again” there, then remove what is of no use"
     )
     return [warn(name, title, joined("; ", [detail, *kept]), fix)]
 

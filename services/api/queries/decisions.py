@@ -64,12 +64,14 @@ def delete(session: Session, study: Study, by: str, reason: str, now: datetime) 
         each.replaced_by = BY_DELETION
     study.deleted, study.deleted_by, study.unrouted = True, by, False
     attention_paid(study)
-    text = said(
-        "{by} had it deleted; deliveries cancelled by that: {count}. Why: {reason}",
-        by=by,
-        count=len(cancelled),
-        reason=reason,
-    )
+    text = said("{by} had it deleted: {reason}", by=by, reason=reason)
+    if cancelled:
+        text = said(
+            "{by} had it deleted; deliveries cancelled by that: {count}. Why: {reason}",
+            by=by,
+            count=len(cancelled),
+            reason=reason,
+        )
     note(session, study.study_uid, now, "deleted", text, by=by, reason=reason)
     refresh_state(session, study, now)
     return len(cancelled)

@@ -336,6 +336,14 @@ def test_studies_that_go_nowhere_show_by_why(api: Api) -> None:
     assert checks(api)["held"]["status"] == "warn"
 
 
+def test_what_goes_nowhere_by_routes_is_helped_by_other_routes(api: Api) -> None:
+    api.add(a_study(state="unrouted"))
+    api.post("/destinations", a_destination(host="127.0.0.1", port=free_port()))
+    assert checks(api)["unrouted"]["fix"].startswith("Add or enable a destination")
+    api.post("/routes", {"name": "ct", "modalities": ["CT"], "destinations": ["pacs"]})
+    assert checks(api)["unrouted"]["fix"].startswith("Change the routes")
+
+
 @pytest.mark.usefixtures("in_sao_paulo")
 def test_images_in_quarantine_show_with_the_age_of_the_oldest(api: Api) -> None:
     newer = {"state": "superseded", "reason": "superseded by b", "received_at": NOON}

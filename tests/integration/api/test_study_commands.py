@@ -202,6 +202,7 @@ def test_a_decision_that_makes_no_sense_is_refused(api: Api) -> None:
         _decide(api, "hold", reason, status=422)
     _delete(api, "", status=422)
     _delete(api)
+    assert _events(api)[-1] == ("deleted", "admin had it deleted: the wrong patient")
     for what in ("hold", "release"):
         assert "deleted" in _decide(api, what, status=409)["detail"]
     assert "by admin" in _delete(api, status=409)["detail"]

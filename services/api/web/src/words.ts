@@ -62,11 +62,6 @@ export function sentence(text: string): string {
   return /[.?!…]$/.test(text) ? text : `${text}.`;
 }
 
-/** Side by side; where the line is broken, the dot goes with what follows it. */
-export function dotted(...parts: (string | false)[]): string {
-  return parts.filter(Boolean).join(" ·\u00a0");
-}
-
 /** A study's deliveries to one destination, taken together. */
 export interface Owed {
   destination: string;
@@ -74,6 +69,8 @@ export interface Owed {
   total: number;
   /** The one that decides: the worst that has not ended well, or the last that has. */
   decisive: Delivery;
+  /** By this it has all already, where all was to be sent once more and that has not ended well. */
+  before?: Delivery;
 }
 
 const GRAVITY: Delivery["state"][] = [
@@ -88,6 +85,7 @@ const GRAVITY: Delivery["state"][] = [
 /** What was sent once more is not counted twice: the newest deliveries that have it all count. */
 export function owedTo(study: Pick<Study, "deliveries" | "image_count">): Owed[] {
   const found = new Map<string, Owed>();
+  const older = new Map<string, Delivery[]>();
   for (const each of [...study.deliveries].reverse()) {
     if (each.replaced_by) continue;
     const { destination, sent, total, state } = each;
@@ -99,8 +97,16 @@ export function owedTo(study: Pick<Study, "deliveries" | "image_count">): Owed[]
     if (known.total < study.image_count) {
       known.sent += sent;
       known.total += total;
+    } else {
+      older.set(destination, [each, ...(older.get(destination) ?? [])]);
     }
     if (GRAVITY.indexOf(state) > GRAVITY.indexOf(known.decisive.state)) known.decisive = each;
+  }
+  for (const [destination, deliveries] of older) {
+    const owed = found.get(destination);
+    const [before] = owedTo({ ...study, deliveries });
+    const hadAll = before?.decisive.state === "delivered" && before.sent >= study.image_count;
+    if (owed && hadAll && owed.decisive.state !== "delivered") owed.before = before.decisive;
   }
   return [...found.values()].reverse();
 }
@@ -156,16 +162,25 @@ function destinationSentence(
   format: Format,
 ): Sentence {
   const s = t.sentence;
-  const { destination: to, sent, total, decisive } = owed;
+  const { destination: to, sent, total, decisive, before } = owed;
   const where = destinations.find((each) => each.name === to);
   const why = decisive.reason ? reasonText(decisive.reason, t) : "";
+  const again = before && s.again(to, total, when(before, format));
   switch (decisive.state) {
     case "delivered":
       return { text: s.delivered(to, sent, total, when(decisive, format)), tone: "success" };
     case "failed":
-      return { text: s.failed(to, sent, total, why, remedy(decisive, t)), tone: "danger" };
+      return {
+        text: again
+          ? s.failedAgain(again, sent, total, why, remedy(decisive, t))
+          : s.failed(to, sent, total, why, remedy(decisive, t)),
+        tone: "danger",
+      };
     case "cancelled":
-      return { text: s.cancelled(to, sent, total), tone: "warning" };
+      return {
+        text: again ? s.cancelledAgain(again, sent, total) : s.cancelled(to, sent, total),
+        tone: "warning",
+      };
     case "sending":
       return { text: s.sending(to, sent, total), tone: "brand" };
     default:
@@ -291,7 +306,7 @@ export function fills(
 /** Who has a study that is not on this disk any more. */
 export function holders(study: Study): string[] {
   return owedTo(study)
-    .filter((each) => each.sent > 0)
+    .filter((each) => each.sent > 0 || each.before)
     .map((each) => each.destination);
 }
 

@@ -16,7 +16,6 @@ import {
   callersToLookAt,
   changeText,
   detailText,
-  dotted,
   entryText,
   fieldName,
   filesText,
@@ -78,10 +77,6 @@ describe("words that are put together", () => {
     expect(sentence("Is it running?")).toBe("Is it running?");
   });
 
-  test("break before a dot, never after it", () => {
-    expect(dotted("P1", "", "CT", false)).toBe("P1 ·\u00a0CT");
-  });
-
   test("have a capital where the router's own words begin a line, and names as they are", () => {
     const routed = { at: AT, event: "routed", detail: "the only route does not apply" };
     expect(detailText(routed)).toBe("The only route does not apply");
@@ -117,7 +112,7 @@ describe("the first sentence of a study", () => {
     );
   });
 
-  test("says that a destination is down, who else waits, and that there is nothing to do", () => {
+  test("says that a destination is down, who else waits, and that it goes out by itself", () => {
     const reason = { kind: "unreachable", text: "" } as const;
     const down = { since: AT, reason, next_probe_at: AT };
     const waits = study({
@@ -125,10 +120,10 @@ describe("the first sentence of a study", () => {
       deliveries: [delivery({ state: "retrying", sent: 12, finished_at: null })],
     });
     expect(said(waits, [destination({ down, waiting: 8 })])[0]).toMatch(
-      /^PACS down since .*14:18, this and 7 more wait, nothing to do\.$/,
+      /^PACS has been down since .*14:18\. This study and 7 more wait, and go out by themselves once PACS answers\.$/,
     );
     expect(said(waits, [destination({ down, waiting: 8 })], ptBR)[0]).toMatch(
-      /^PACS fora do ar desde .*14:18; este e mais 7 ficam em espera; não é preciso fazer nada\.$/,
+      /^PACS está fora do ar desde .*14:18\. Este estudo e mais 7 esperam e saem sozinhos quando o destino voltar\.$/,
     );
   });
 
@@ -198,6 +193,19 @@ describe("the first sentence of a study", () => {
     const deliveries = [delivery({ id: "a" }), delivery({ id: "b", sent: 244, state: "failed" })];
     const owed = owedTo(study({ deliveries }));
     expect(owed).toMatchObject([{ sent: 244, total: 245, decisive: { id: "b" } }]);
+  });
+
+  test("says that a destination has all, where only sending it once more has failed", () => {
+    const reason = { kind: "missing", text: "" } as const;
+    const again = delivery({ id: "b", sent: 2, state: "failed", reason });
+    const told = (...deliveries: Delivery[]) => said(study({ state: "failed", deliveries }))[0];
+    expect(told(delivery({ id: "a" }), again)).toMatch(
+      /^PACS has had all 245 images since .*14:18; sending them again failed after 2 of 245: an image's file is missing/,
+    );
+    const part = delivery({ id: "a", sent: 200, state: "cancelled" });
+    expect(told(part, again)).toMatch(/^PACS: 2 of 245 images, /);
+    const emptied = delivery({ id: "b", sent: 0, state: "failed" });
+    expect(holders(study({ deliveries: [delivery({ id: "a" }), emptied] }))).toEqual(["PACS"]);
   });
 
   test("puts what is wrong before what went well", () => {

@@ -14,9 +14,9 @@ const DELETED_FOR: Record<string, string> = {
 };
 
 export const enLog: LogWords = {
-  "service.started": (of) => `The service ${of("name")} is running`,
-  "service.stopping": (of) => `The service ${of("name")} is stopping`,
-  "service.stopped": (of) => `The service ${of("name")} has stopped`,
+  "service.started": (of) => `The ${of("name")} service is running`,
+  "service.stopping": (of) => `The ${of("name")} service is stopping`,
+  "service.stopped": (of) => `The ${of("name")} service has stopped`,
   "service.failed": () => "A part of the service ended by an error of ours and is replaced",
   "setting.ignored": (of) => `The setting ${of("variable")} is ignored`,
   "bus.connected": () => "Connected to the message broker",
@@ -60,7 +60,7 @@ export const enLog: LogWords = {
     of("deliveries") === "0"
       ? "The study goes nowhere for now: no destination is meant for it"
       : `The study is to be sent: ${deliveries(of("deliveries"))}`,
-  "study.requested": (of) => `The study is to be sent again, to ${of("destinations")}`,
+  "study.requested": (of) => `Somebody asked to send the study to ${of("destinations")}`,
   "bulk.ended": () => "The sending of many studies ended early",
   "study.held": (of) => `${of("by")} held the study`,
   "study.released": (of) => `${of("by")} released the study`,
@@ -68,7 +68,7 @@ export const enLog: LogWords = {
   "delivery.started": (of) => `${of("destination")}: sending ${images(of("images"))}`,
   "delivery.ended": (of) => `${of("destination")}: ${images(of("images"))} delivered`,
   "delivery.retrying": (of) =>
-    `${of("destination")}: attempt ${of("attempt")} failed, it is tried again`,
+    `${of("destination")}: attempt ${of("attempt")} failed; it will be tried again`,
   "delivery.failed": (of) => `${of("destination")}: ${images(of("images"))} failed for good`,
   "delivery.left": (of) =>
     `${of("destination")}: a delivery was in hand when the service stopped; it goes on later`,

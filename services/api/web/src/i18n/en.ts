@@ -63,7 +63,7 @@ export const en = {
   signIn: {
     title: "Sign in",
     explain:
-      "With your name and password, or with the link that the router showed at its first start.",
+      "Sign in with your name and password, or with the link that the router showed at its first start.",
     explainToken:
       "The administrator's token is in the file .api-token in the data folder; `make signin` prints a fresh link.",
     name: "Name",
@@ -98,7 +98,7 @@ export const en = {
     timeout: "it did not answer in time",
     refused: (status: string) => `it refused an image${status && ` (status ${status})`}`,
     "not-accepted": "it does not accept this kind of image",
-    missing: "an image is not on this disk",
+    missing: "an image's file is missing or was replaced",
     cancelled: "it was cancelled",
   },
   remedies: {
@@ -113,13 +113,13 @@ export const en = {
     deleted: "It was deleted. Its history stays.",
     held: (why: string) => `Held: ${why}. Nothing more goes out until it is released.`,
     unrouted: (n: number) =>
-      `${images(n)} here and no destination for them: none was enabled, or no route applies. Put that right, or send it now.`,
+      `${images(n)} here and no destination for them: none was enabled, or no route applies. Put that right, or send the study now.`,
     noneEnabled: (n: number) =>
-      `${images(n)} here and no destination for them: none was enabled. Add or enable one, or send it now.`,
+      `${images(n)} here and no destination for them: none was enabled. Add or enable one, or send the study now.`,
     noRoute: (n: number) =>
-      `${images(n)} here and no destination for them: no route applies. Change the routes, or send it now.`,
+      `${images(n)} here and no destination for them: no route applies. Change the routes, or send the study now.`,
     routedNowhere: (n: number) =>
-      `${images(n)} here and no destination for them: its route leads to destinations that are disabled or not there. Put that right, or send it now.`,
+      `${images(n)} here and no destination for them: its route leads to destinations that are disabled or not there. Put that right, or send the study now.`,
     complete: (n: number) => `Complete with ${images(n)}; it is about to be sent.`,
     takenOver: "An earlier version of the router had sent it.",
     delivered: (to: string, sent: number, total: number, at: string) =>
@@ -132,14 +132,22 @@ export const en = {
       `${to} is paused: ${part(sent, total)}; the rest waits.`,
     down: (to: string, since: string, others: number) =>
       others > 0
-        ? `${to} down since ${since}, this and ${others} more wait, nothing to do.`
-        : `${to} down since ${since}, this waits, nothing to do.`,
+        ? `${to} has been down since ${since}. This study and ${others} more wait, and go out by themselves once ${to} answers.`
+        : `${to} has been down since ${since}. This study waits, and goes out by itself once ${to} answers.`,
     retrying: (to: string, sent: number, total: number, why: string, at: string) =>
       `${to}: ${part(sent, total)}, ${why}; next try at ${at}.`,
     unreachable: (to: string, sent: number, total: number, why: string, at: string) =>
       `${to}: ${part(sent, total)}, ${why}; next try at ${at}, nothing to do.`,
     failed: (to: string, sent: number, total: number, why: string, remedy: string) =>
       `${to}: ${part(sent, total)}, ${why}. ${remedy}`,
+    again: (to: string, total: number, at: string) =>
+      total === 1
+        ? `${to} has had the image since ${at}; sending it again`
+        : `${to} has had all ${images(total)} since ${at}; sending them again`,
+    failedAgain: (again: string, sent: number, total: number, why: string, remedy: string) =>
+      `${again} failed after ${sent} of ${total}: ${why}. ${remedy}`,
+    cancelledAgain: (again: string, sent: number, total: number) =>
+      `${again} was cancelled after ${sent} of ${total}.`,
     cancelled: (to: string, sent: number, total: number) =>
       `${to}: ${part(sent, total)}, cancelled. Send it again if it is wanted there.`,
   },
@@ -204,7 +212,7 @@ export const en = {
     series: "Series",
     seriesNumber: "No.",
     timeline: "What happened",
-    logs: "What the logs say of it",
+    logs: "What the logs say about it",
     evidence: "Why it counts as complete",
     evidenceRule: {
       settled: (n: number, quiet: string) =>
@@ -213,7 +221,7 @@ export const en = {
         `Not every association was released (${n === 1 ? "1 association" : `${n} associations`}), but nothing came for ${quiet}.`,
     },
     evidenceOf: (revision: number, at: string) =>
-      `This is of revision ${revision} (${at}): of the images that came after the study had been complete before. Of earlier revisions it is told under “What happened”.`,
+      `This applies to revision ${revision} (${at}), the images that came after the study was first complete. For earlier revisions see “What happened”.`,
     association: "Association",
     outcome: "End",
     send: "Send",
@@ -221,7 +229,7 @@ export const en = {
     sendAll: "To all destinations",
     sendTo: (name: string) => `To ${name}`,
     sendWhat: "What",
-    sendMissing: "Only what it lacks",
+    sendMissing: "Only what is missing there",
     sendEverything: "Everything once more",
     sendAsked: (to: string) => `Asked to send to ${to}.`,
     hold: "Hold",
@@ -243,7 +251,7 @@ export const en = {
   } as Record<string, string>,
   attentionHelp: {
     "identity-conflict": (button: string) =>
-      `Compare the patients at the scanner and in the PACS; then press “${button}” and say what you found, or delete it.`,
+      `Compare the patients at the scanner and in the PACS; then press “${button}” and say what you found, or delete the study.`,
   } as Record<string, (button: string) => string>,
   timeline: {
     received: (who: string, where: string, n: number) =>
@@ -251,7 +259,7 @@ export const en = {
     organized: (n: number) => `${images(n)} in the study's folder`,
     completed: (revision: number, n: number) =>
       `Complete: revision ${revision}, ${n === 1 ? "1 new image" : `${n} new images`}`,
-    routed: "Where it goes",
+    routed: "Routing",
     nowhere: "Images that were received can't be found",
     "delivery-started": (to: string) => `Sending to ${to} begins`,
     delivered: (to: string) => `${to} has it`,
@@ -356,6 +364,7 @@ export const en = {
     onlyKnown: "Unless the router is set up otherwise, only these are accepted.",
     add: "Add a scanner",
     anywhere: "from any address",
+    from: (addresses: string) => `from ${addresses}`,
     refused: "Refused callers",
     address: "Address",
     last: "Last",
@@ -408,7 +417,7 @@ export const en = {
     depth: "Depth over time",
     depthExplain: (since: string) =>
       `Messages, those for later among them, every 30 seconds, since ${since}: at most the last six hours, and only since the API was started.`,
-    depthSoon: (span: string) => `The next sample, within ${span}, will show what they hold.`,
+    depthSoon: (span: string) => `The next sample, within ${span}, will show what the queues hold.`,
     depthNone: "No queue has held anything in this time.",
     depthUnit: "messages",
     depthMost: (name: string, n: string, at: string) => `${name}: peak ${n} (${at})`,
@@ -491,9 +500,9 @@ export const en = {
     done: "done",
   },
   disk: {
-    free: (free: string, total: string) => `${free} of ${total} are free.`,
+    free: (free: string, total: string) => `${free} of ${total} is free.`,
     refusing: (least: string) =>
-      `Images are refused (A700): less than ${least} are free. Make room.`,
+      `Images are refused (A700): less than ${least} is free. Make room.`,
     full: (span: string) => `At this rate images will be refused in ${span}.`,
     notSoon: "At this rate it is not full within ten years.",
     notFilling: "It is not filling up.",
@@ -529,7 +538,8 @@ export const en = {
     time: "Time",
   },
   quarantine: {
-    explain: "Files that could not be organized, and older bytes of images that came again.",
+    explain:
+      "Files that could not be organized, and earlier versions of images that were received again.",
     none: "It is empty.",
     kind: "Kind",
     kinds: {
@@ -553,6 +563,8 @@ export const en = {
     role: "Role",
     roleHint:
       "Viewers read; operators also echo, send, hold and replay; administrators do everything.",
+    builtIn:
+      "Besides these there is admin, who is built in and signs in by the link of `make signin`.",
     lastSignedIn: "Last sign-in",
     never: "never",
     disabled: "Disabled",
@@ -574,7 +586,7 @@ export const en = {
       "study.view": "looked at a study",
       "study.series": "looked at a study's series",
       "study.instances": "looked at a study's images",
-      "study.files": "looked which files of a study are there",
+      "study.files": "looked up which files of a study are there",
       "study.thumbnail": "looked at a picture of a series",
       "study.timeline": "read a study's history",
       "study.forward": "sent a study",
@@ -638,10 +650,13 @@ export const en = {
   sendMany: {
     explain:
       "For a PACS that was restored, replaced or added. Nothing goes out before you press the button.",
-    counts: (studies: string, images: string) => `${studies} with ${images} in all.`,
-    leftOut: "Studies that are not complete yet, and deleted ones, are left out.",
+    counts: (studies: string, images: string) => `${studies} with ${images} in all are chosen.`,
+    onlyMissing: "Of these, only what is missing there goes out.",
+    leftOut:
+      "Studies that are not complete yet, and deleted ones, are left out. Held ones go out once they are released.",
     notOnDisk: (n: string) => `${n} more are no longer on this disk.`,
     send: (studies: string) => `Send ${studies}`,
+    sendMissing: (studies: string) => `Send what is missing of ${studies}`,
     asked: (n: number, of: number) => `${n} of ${of} asked for`,
     endedEarly: (asked: string) => `It ended early: ${asked}. The others were not asked for.`,
     stop: "Ask for no more",

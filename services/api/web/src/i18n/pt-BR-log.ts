@@ -48,8 +48,8 @@ export const ptBRLog: LogWords = {
   "quarantine.retried": (of) => `${of("by")} mandou tentar de novo um arquivo da quarentena`,
   "quarantine.deleted": (of) => `${of("by")} removeu um arquivo da quarentena`,
   "spool.swept": () => "Foram aceitas imagens que nenhuma mensagem tinha anunciado",
-  "loose-file.taken": () => "Um arquivo posto na pasta de dados foi aceito",
-  "identity.conflict": () => "Uma imagem veio com outro ID de paciente que não o do estudo",
+  "loose-file.taken": () => "Um arquivo posto na pasta de dados foi recolhido",
+  "identity.conflict": () => "Uma imagem veio com um ID de paciente diferente do do estudo",
   "study.complete": (of) => `O estudo está completo: ${images(of("images"))}`,
   "study.deleted": (of) =>
     `Saíram deste disco: ${images(of("images"))}; ${DELETED_FOR[of("why")] ?? of("why")}`,
@@ -62,7 +62,7 @@ export const ptBRLog: LogWords = {
     of("deliveries") === "0"
       ? "Por enquanto o estudo não vai a lugar algum: nenhum destino está previsto para ele"
       : `O estudo será enviado: ${deliveries(of("deliveries"))}`,
-  "study.requested": (of) => `O estudo será enviado de novo, para ${of("destinations")}`,
+  "study.requested": (of) => `Foi pedido o envio do estudo para ${of("destinations")}`,
   "bulk.ended": () => "O envio de vários estudos terminou antes da hora",
   "study.held": (of) => `${of("by")} reteve o estudo`,
   "study.released": (of) => `${of("by")} liberou o estudo`,

@@ -5,6 +5,8 @@ import { ptBRLog } from "./pt-BR-log";
 const images = (n: number) => (n === 1 ? "1 imagem" : `${n} imagens`);
 const studies = (n: number) => (n === 1 ? "1 estudo" : `${n} estudos`);
 const part = (sent: number, total: number) => `${sent} de ${images(total)}`;
+/** A time of the clock with its article; a day has none: desde as 14:18, desde 21/01 14:18. */
+const the = (at: string) => (/^\d\d:/.test(at) ? `as ${at}` : at);
 const waiting = (n: number) =>
   n === 0 ? "nada em espera" : n === 1 ? "1 entrega em espera" : `${n} entregas em espera`;
 
@@ -63,7 +65,7 @@ export const ptBR: Messages = {
   signIn: {
     title: "Entrar",
     explain:
-      "Com seu nome e sua senha, ou com o link que o roteador mostrou ao ser iniciado pela primeira vez.",
+      "Entre com seu nome e sua senha, ou com o link que o roteador mostrou ao ser iniciado pela primeira vez.",
     explainToken:
       "O token do administrador está no arquivo .api-token, na pasta de dados; `make signin` mostra um link novo.",
     name: "Nome",
@@ -98,7 +100,7 @@ export const ptBR: Messages = {
     timeout: "ele não respondeu a tempo",
     refused: (status) => `ele recusou uma imagem${status && ` (status ${status})`}`,
     "not-accepted": "ele não aceita este tipo de imagem",
-    missing: "falta uma imagem neste disco",
+    missing: "o arquivo de uma imagem falta ou foi substituído",
     cancelled: "a entrega foi cancelada",
   },
   remedies: {
@@ -113,13 +115,13 @@ export const ptBR: Messages = {
     deleted: "Foi excluído. O histórico fica.",
     held: (why) => `Retido: ${why}. Nada mais é enviado até que alguém o libere.`,
     unrouted: (n) =>
-      `${images(n)} aqui, sem destino: nenhum estava ativado, ou nenhuma rota se aplica. Corrija isso ou envie agora.`,
+      `${images(n)} aqui, sem destino: nenhum estava ativado, ou nenhuma rota se aplica. Corrija isso ou envie o estudo agora.`,
     noneEnabled: (n) =>
-      `${images(n)} aqui, sem destino: nenhum estava ativado. Adicione ou ative um, ou envie agora.`,
+      `${images(n)} aqui, sem destino: nenhum estava ativado. Adicione ou ative um, ou envie o estudo agora.`,
     noRoute: (n) =>
-      `${images(n)} aqui, sem destino: nenhuma rota se aplica. Mude as rotas ou envie agora.`,
+      `${images(n)} aqui, sem destino: nenhuma rota se aplica. Mude as rotas ou envie o estudo agora.`,
     routedNowhere: (n) =>
-      `${images(n)} aqui, sem destino: a rota dele leva a destinos desativados ou inexistentes. Corrija isso ou envie agora.`,
+      `${images(n)} aqui, sem destino: a rota dele leva a destinos desativados ou inexistentes. Corrija isso ou envie o estudo agora.`,
     complete: (n) => `Completo com ${images(n)}; será enviado em instantes.`,
     takenOver: "Uma versão anterior do roteador já o tinha enviado.",
     delivered: (to, sent, total, at) => `${to}: ${part(sent, total)}, ${at}.`,
@@ -129,13 +131,18 @@ export const ptBR: Messages = {
       `${to} está em pausa: ${part(sent, total)}; o resto fica em espera.`,
     down: (to, since, others) =>
       others > 0
-        ? `${to} fora do ar desde ${since}; este e mais ${others} ficam em espera; não é preciso fazer nada.`
-        : `${to} fora do ar desde ${since}; este fica em espera; não é preciso fazer nada.`,
+        ? `${to} está fora do ar desde ${the(since)}. Este estudo e mais ${others} esperam e saem sozinhos quando o destino voltar.`
+        : `${to} está fora do ar desde ${the(since)}. Este estudo espera e sai sozinho quando o destino voltar.`,
     retrying: (to, sent, total, why, at) =>
       `${to}: ${part(sent, total)}, ${why}; nova tentativa às ${at}.`,
     unreachable: (to, sent, total, why, at) =>
       `${to}: ${part(sent, total)}, ${why}; nova tentativa às ${at}, nada a fazer.`,
     failed: (to, sent, total, why, remedy) => `${to}: ${part(sent, total)}, ${why}. ${remedy}`,
+    again: (to, total, at) =>
+      `${to} tem ${total === 1 ? "a imagem" : `todas as ${images(total)}`} desde ${the(at)}; o novo envio`,
+    failedAgain: (again, sent, total, why, remedy) =>
+      `${again} falhou após ${sent} de ${total}: ${why}. ${remedy}`,
+    cancelledAgain: (again, sent, total) => `${again} foi cancelado após ${sent} de ${total}.`,
     cancelled: (to, sent, total) =>
       `${to}: ${part(sent, total)}, entrega cancelada. Envie de novo se ainda for preciso.`,
   },
@@ -212,7 +219,7 @@ export const ptBR: Messages = {
         `Nem todas as associações foram encerradas (${n === 1 ? "1 associação" : `${n} associações`}), mas nada mais chegou por ${quiet}.`,
     },
     evidenceOf: (revision, at) =>
-      `Vale para a revisão ${revision} (${at}): as imagens que vieram depois de o estudo já ter estado completo. O das revisões anteriores está em “O que aconteceu”.`,
+      `Vale para a revisão ${revision} (${at}), as imagens que vieram depois que o estudo já estava completo. Para as revisões anteriores, veja “O que aconteceu”.`,
     association: "Associação",
     outcome: "Fim",
     send: "Enviar",
@@ -250,7 +257,7 @@ export const ptBR: Messages = {
     organized: (n) => `${images(n)} na pasta do estudo`,
     completed: (revision, n) =>
       `Completo: revisão ${revision}, ${n === 1 ? "1 imagem nova" : `${n} imagens novas`}`,
-    routed: "Para onde vai",
+    routed: "Roteamento",
     nowhere: "Imagens recebidas não são encontradas",
     "delivery-started": (to) => `Começa o envio para ${to}`,
     delivered: (to) => `${to} recebeu tudo`,
@@ -334,7 +341,7 @@ export const ptBR: Messages = {
     paused: "em pausa",
     disabled: "desativado",
     downSince: (since, why, next) =>
-      `Fora do ar desde ${since}: ${why}. Nova tentativa às ${next}; o que está em espera sai sozinho.`,
+      `Fora do ar desde ${the(since)}: ${why}. Nova tentativa às ${next}; o que está em espera sai sozinho.`,
     managed: (by) => `Definido por ${by}: mude lá e reinicie.`,
     calling: "Nosso AE title lá",
     callingHint: "Vazio: o do próprio roteador.",
@@ -354,6 +361,7 @@ export const ptBR: Messages = {
     onlyKnown: "Salvo outra configuração do roteador, só estes são aceitos.",
     add: "Adicionar aparelho",
     anywhere: "de qualquer endereço",
+    from: (addresses) => `de ${addresses}`,
     refused: "Chamadas recusadas",
     address: "Endereço",
     last: "Última",
@@ -399,14 +407,14 @@ export const ptBR: Messages = {
       TryAgain: "Falhou em todas as tentativas",
       other: "Um erro do próprio roteador",
     },
-    waitsSince: (n, at) => `${waiting(n)}, ${n === 1 ? "" : "a mais antiga "}desde ${at}`,
+    waitsSince: (n, at) => `${waiting(n)}, ${n === 1 ? "" : "a mais antiga "}desde ${the(at)}`,
     noUse: "Sem utilidade agora: a repetição a descarta.",
     replay: "Repetir",
     replayAll: "Repetir todas",
     depth: "Tamanho ao longo do tempo",
     depthExplain: (since) =>
-      `Mensagens, incluídas as para depois, a cada 30 segundos, desde ${since}: no máximo as últimas seis horas, e só desde que a API foi iniciada.`,
-    depthSoon: (span) => `A próxima amostra, em até ${span}, mostrará o que elas têm.`,
+      `Mensagens, incluindo as adiadas, a cada 30 segundos, desde ${the(since)}: no máximo as últimas seis horas, e só desde que a API foi iniciada.`,
+    depthSoon: (span) => `A próxima amostra, em até ${span}, mostrará o que as filas têm.`,
     depthNone: "Nenhuma fila teve algo nesse tempo.",
     depthUnit: "mensagens",
     depthMost: (name, n, at) => `${name}: pico de ${n} (${at})`,
@@ -463,7 +471,7 @@ export const ptBR: Messages = {
   },
   dataFolder: {
     title: "Pasta de dados",
-    ok: (path) => `${path} é a pasta do banco de dados deste roteador.`,
+    ok: (path) => `${path} é a pasta a que pertence o banco de dados deste roteador.`,
     missing: (path) =>
       `${path} está vazia ou não existe: o disco provavelmente não está montado. Imagens são recusadas até que esteja.`,
     other: (path, found, expected) =>
@@ -483,7 +491,7 @@ export const ptBR: Messages = {
     pacsExplain: "Para onde vão os estudos: endereço, porta e AE title. Depois, teste o eco.",
     scanner: "Adicione seu aparelho",
     scannerExplain:
-      "Não é preciso para começar: enquanto não houver nenhum, toda chamada é aceita. Com o primeiro, só as conhecidas.",
+      "Não é preciso para começar: enquanto não houver nenhum, toda chamada é aceita. Com o primeiro, só as de aparelhos conhecidos.",
     image: "Envie uma imagem de teste",
     imageExplain: "Depois envie uma imagem: ela aparece entre os estudos em um segundo.",
     done: "feito",
@@ -527,7 +535,7 @@ export const ptBR: Messages = {
   },
   quarantine: {
     explain:
-      "Arquivos que não puderam ser organizados, e bytes antigos de imagens que vieram de novo.",
+      "Arquivos que não puderam ser organizados, e versões anteriores de imagens recebidas de novo.",
     none: "Está vazia.",
     kind: "Tipo",
     kinds: {
@@ -550,6 +558,7 @@ export const ptBR: Messages = {
     role: "Perfil",
     roleHint:
       "Leitores leem; operadores também testam o eco, enviam, retêm e repetem; administradores fazem tudo.",
+    builtIn: "Além destes há admin, que faz parte do roteador e entra pelo link de `make signin`.",
     lastSignedIn: "Última entrada",
     never: "nunca",
     disabled: "Desativado",
@@ -571,7 +580,7 @@ export const ptBR: Messages = {
       "study.view": "viu um estudo",
       "study.series": "viu as séries de um estudo",
       "study.instances": "viu as imagens de um estudo",
-      "study.files": "viu que arquivos de um estudo estão no disco",
+      "study.files": "viu quais arquivos de um estudo estão no disco",
       "study.thumbnail": "viu uma imagem de uma série",
       "study.timeline": "leu o histórico de um estudo",
       "study.forward": "enviou um estudo",
@@ -634,10 +643,13 @@ export const ptBR: Messages = {
   },
   sendMany: {
     explain: "Para um PACS restaurado, trocado ou novo. Nada sai antes de você apertar o botão.",
-    counts: (studies, images) => `${studies}, com ${images} ao todo.`,
-    leftOut: "Os que ainda não estão completos e os excluídos ficam de fora.",
+    counts: (studies, images) => `Seleção: ${studies}, com ${images} ao todo.`,
+    onlyMissing: "Deles, só é enviado o que falta lá.",
+    leftOut:
+      "Os que ainda não estão completos e os excluídos ficam de fora. Os retidos só saem depois de liberados.",
     notOnDisk: (n) => `Outros ${n} não estão mais neste disco.`,
     send: (studies) => `Enviar ${studies}`,
+    sendMissing: (studies) => `Enviar o que falta de ${studies}`,
     asked: (n, of) => `${n} de ${of} pedidos`,
     endedEarly: (asked) => `Terminou antes do fim: ${asked}. Os outros não foram pedidos.`,
     stop: "Não pedir mais",

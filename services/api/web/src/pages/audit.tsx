@@ -5,9 +5,9 @@ import { usePages } from "../api/queries";
 import { useText } from "../i18n";
 import { withValue } from "../search";
 import { useFormat, useMay } from "../session";
-import { Badge, Heading, Loaded, More, Scrolled } from "../ui/basics";
+import { Badge, Dotted, Heading, Loaded, More, Scrolled } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import { changeText, dotted, fieldName, plainText, type Tone } from "../words";
+import { changeText, fieldName, plainText, type Tone } from "../words";
 
 const TONES: Record<Schemas["AuditEntry"]["outcome"], Tone> = {
   done: "success",
@@ -82,7 +82,7 @@ function Trail() {
                   <td>
                     {each.who || "—"}
                     <small class="quiet">
-                      {dotted(each.role ? t.roles[each.role] : "", each.address)}
+                      <Dotted parts={[each.role ? t.roles[each.role] : "", each.address]} />
                     </small>
                   </td>
                   <td>

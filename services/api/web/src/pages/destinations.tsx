@@ -4,10 +4,10 @@ import { client, type Destination, result } from "../api/client";
 import { useDestinations, useDiagnostics } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Action, Badge, Heading, Loaded } from "../ui/basics";
+import { Action, Badge, Dotted, Heading, Loaded } from "../ui/basics";
 import { Dialog } from "../ui/dialogs";
 import { Check, Text } from "../ui/fields";
-import { dotted, reasonText } from "../words";
+import { reasonText } from "../words";
 import { DestinationEcho } from "./echo";
 
 export function Destinations() {
@@ -63,11 +63,13 @@ function DestinationCard(props: {
           {destination.name} <StateBadge destination={destination} />
         </h2>
         <p>
-          {dotted(
-            destination.ae_title,
-            `${destination.host}:${destination.port}`,
-            destination.tls && "TLS",
-          )}
+          <Dotted
+            parts={[
+              destination.ae_title,
+              `${destination.host}:${destination.port}`,
+              destination.tls && "TLS",
+            ]}
+          />
           <small class="quiet">{t.count.waiting(destination.waiting)}</small>
         </p>
         {destination.down && (

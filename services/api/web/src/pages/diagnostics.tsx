@@ -28,9 +28,14 @@ const CHECK_PLACES: Record<string, string> = {
   sender: "/scanners",
 };
 
-/** Where one deals with a check; of `destination:pacs` it is the kind that counts. */
+/** What a check is about: of `destination:pacs` a destination. */
+export function kindOf(check: Check): string {
+  return check.id.split(":")[0] ?? "";
+}
+
+/** Where one deals with a check. */
 export function placeOf(check: Check): string | undefined {
-  return CHECK_PLACES[check.id.split(":")[0] ?? ""];
+  return CHECK_PLACES[kindOf(check)];
 }
 
 /** Commands as they are typed, so that none is broken between two lines. */

@@ -7,9 +7,9 @@ import { usePages } from "../api/queries";
 import { useText } from "../i18n";
 import { withValue } from "../search";
 import { useFormat } from "../session";
-import { Badge, Heading, Loaded, More } from "../ui/basics";
+import { Badge, Dotted, Heading, Loaded, More } from "../ui/basics";
 import { Choice, Text } from "../ui/fields";
-import { dotted, lineText, logFieldName, plainText, type Tone } from "../words";
+import { lineText, logFieldName, plainText, type Tone } from "../words";
 
 type Level = LogEntry["level"];
 const LEVELS: Level[] = ["info", "warning", "error", "critical"];
@@ -97,14 +97,21 @@ function Line(props: { entry: LogEntry }) {
         {lineText(entry, t)}
         {study && (
           <>
-            {" "}
-            <Link class="nowrap" href={`/studies/${encodeURIComponent(study)}`}>
-              {t.queues.studyOf(study)}
+            {" ("}
+            <Link
+              class="nowrap"
+              href={`/studies/${encodeURIComponent(study)}`}
+              aria-label={t.queues.studyOf(study)}
+            >
+              …{study.slice(-6)}
             </Link>
+            )
           </>
         )}
         <details>
-          <summary>{dotted(entry.service, entry.event)}</summary>
+          <summary>
+            <Dotted parts={[entry.service, entry.event]} />
+          </summary>
           <dl>
             {Object.entries(entry.fields).map(([name, value]) => (
               <div key={name}>

@@ -15,7 +15,7 @@ import { useFormat } from "../session";
 import { Badge, GuideLink, Heading, Loaded, Notice } from "../ui/basics";
 import { callersToLookAt, fills } from "../words";
 import { StateBadge } from "./destinations";
-import { CheckText, placeOf } from "./diagnostics";
+import { CheckText, kindOf, placeOf } from "./diagnostics";
 
 export function Overview() {
   const t = useText();
@@ -41,10 +41,14 @@ function useFindings() {
   return { checks, wrong, look, callers };
 }
 
+/** Checks of what images come in by: while one is not well, nobody is told that they do. */
+const RECEPTION = ["data-folder", "disk", "spool", "dicom-port", "dicom-tls"];
+
 function Verdict() {
   const o = useText().overview;
   const { checks, wrong, look, callers } = useFindings();
   const lookAt = look.length + Number(callers > 0);
+  const goesOn = !wrong.length && !look.some((each) => RECEPTION.includes(kindOf(each)));
   return (
     <Loaded of={checks}>
       <div aria-live="polite">
@@ -52,7 +56,7 @@ function Verdict() {
           <strong class="verdict">
             {wrong.length ? o.wrong(wrong.length) : lookAt ? o.look(lookAt) : o.well}
           </strong>
-          {wrong.length === 0 && lookAt > 0 && ` ${o.goesOn}`}
+          {lookAt > 0 && goesOn && ` ${o.goesOn}`}
         </Notice>
       </div>
     </Loaded>

@@ -62,7 +62,7 @@ export function Scanners() {
                 <p>
                   {each.ae_title}
                   <small class="quiet">
-                    {each.addresses.length ? each.addresses.join(", ") : s.anywhere}
+                    {each.addresses.length ? s.from(each.addresses.join(", ")) : s.anywhere}
                   </small>
                   {each.settle_seconds !== null && (
                     <small class="quiet">{s.settleOwn(format.duration(each.settle_seconds))}</small>

@@ -79,6 +79,7 @@ export function SendMany() {
         {counts.data && (
           <Notice tone="brand" large>
             {m.counts(t.count.studies(counts.data.studies), t.count.images(counts.data.instances))}
+            {body.only_missing && <small class="quiet">{m.onlyMissing}</small>}
             <small class="quiet">{m.leftOut}</small>
             {counts.data.not_on_disk > 0 && (
               <small class="quiet">{m.notOnDisk(format.number(counts.data.not_on_disk))}</small>
@@ -98,7 +99,7 @@ export function SendMany() {
           disabled={!counts.data?.studies || bulk.data?.finished_at === null}
           onClick={() => sending.mutate()}
         >
-          {m.send(t.count.studies(counts.data?.studies ?? 0))}
+          {(body.only_missing ? m.sendMissing : m.send)(t.count.studies(counts.data?.studies ?? 0))}
         </Action>
       )}
     </>

@@ -367,13 +367,13 @@ export function spokenName(name: string): string {
 
 const FAILED: string[] = ["failed", "cancelled"] satisfies Delivery["state"][];
 
-/** Each destination with a mark, or with how far it is; the state has a column of its own. */
+/** Each destination with a mark, or with how far it is, in brackets if it has all and gets it again. */
 function owedText(study: Study): string {
   return worstFirst(owedTo(study))
-    .map((each) =>
-      each.decisive.state === "delivered"
-        ? `${each.destination} ✓`
-        : `${each.destination} ${FAILED.includes(each.decisive.state) ? "✗ " : ""}${each.sent}/${each.total}`,
-    )
+    .map(({ destination, decisive, before, sent, total }) => {
+      if (decisive.state === "delivered") return `${destination} ✓`;
+      const part = `${FAILED.includes(decisive.state) ? "✗ " : ""}${sent}/${total}`;
+      return before ? `${destination} ✓ (${part})` : `${destination} ${part}`;
+    })
     .join(", ");
 }

@@ -14,13 +14,12 @@ import {
 import { useDestinations, useFiles, useSeries, useStudy, useTimeline } from "../api/queries";
 import { useText } from "../i18n";
 import { useFormat } from "../session";
-import { Action, Badge, Failure, Heading, Loaded, Notice, Scrolled } from "../ui/basics";
+import { Action, Badge, Dotted, Failure, Heading, Loaded, Notice, Scrolled } from "../ui/basics";
 import { Dialog, ReasonDialog } from "../ui/dialogs";
 import { say } from "../ui/toast";
 import {
   capital,
   DELIVERY_TONES,
-  dotted,
   filesText,
   holders,
   isUnsent,
@@ -84,12 +83,14 @@ function Known(props: { study: StudyShape; destinations: Destination[] }) {
         <Badge tone={STATE_TONES[study.state]}>{t.states[study.state]}</Badge>
       </Heading>
       <p class="quiet">
-        {dotted(
-          study.patient_id,
-          study.modalities.join(", ") || study.modality,
-          study.study_description,
-          format.date(study.study_date),
-        )}
+        <Dotted
+          parts={[
+            study.patient_id,
+            study.modalities.join(", ") || study.modality,
+            study.study_description,
+            format.date(study.study_date),
+          ]}
+        />
       </p>
       <div class="sentences" aria-live="polite">
         <NeedsAttention study={study} />
@@ -416,7 +417,7 @@ function Facts(props: { study: StudyShape }) {
     [t.studies.images, format.number(study.image_count)],
     [t.study.size, format.bytes(study.size_bytes)],
     [t.study.onDisk, study.on_disk ? onDisk : t.app.no],
-    [t.study.revision, String(study.revision)],
+    [t.study.revision, study.revision ? String(study.revision) : ""],
     [t.study.folder, study.folder],
     [t.study.uid, study.study_uid],
   ];

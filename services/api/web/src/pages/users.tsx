@@ -84,6 +84,7 @@ function People() {
             </tbody>
           </table>
         </Scrolled>
+        <p class="quiet">{u.builtIn}</p>
       </Loaded>
       {editing && (
         <UserDialog user={editing === "new" ? null : editing} onClose={() => edit(null)} />

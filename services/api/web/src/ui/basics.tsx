@@ -41,6 +41,18 @@ export function Heading(props: {
   );
 }
 
+/** Side by side with a dot between; where the line is broken there is none. */
+export function Dotted(props: { parts: (string | false)[] }) {
+  const parts = props.parts.filter(Boolean);
+  return (
+    <span class="dotted">
+      {parts.map((each, number) => (
+        <span key={`${number} ${each}`}>{each}</span>
+      ))}
+    </span>
+  );
+}
+
 /** A section of the troubleshooting guide, which the router itself shows, in the page's language. */
 export function GuideLink(props: { to: string; about: string }) {
   const t = useText();
