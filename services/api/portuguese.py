@@ -881,7 +881,7 @@ PORTUGUESE = {
     "An image can't be sent: {why}": "Uma imagem não pode ser enviada: {why}",
     "Sending an image failed: {why}": "O envio de uma imagem falhou: {why}",
     "its file is not on the disk any more": "o arquivo não está mais no disco",
-    "another image took the place of its file": "outra imagem tomou o lugar do arquivo",
+    "another image took the place of its file": "outra imagem tomou o lugar do arquivo dela",
     "its file is not in the transfer syntax it was received in": (
         "o arquivo não está na sintaxe de transferência em que foi recebido"
     ),

@@ -8,7 +8,7 @@ const images = (n: string) => (n === "1" ? "1 image" : `${n} images`);
 const deliveries = (n: string) => (n === "1" ? "1 delivery" : `${n} deliveries`);
 const DONE: Record<string, string> = { created: "added", changed: "changed", deleted: "removed" };
 const DELETED_FOR: Record<string, string> = {
-  user: "a person deleted it",
+  user: "a person deleted the study",
   retention: "its time on this disk is over",
   disk: "the disk is short of room",
 };
@@ -60,7 +60,7 @@ export const enLog: LogWords = {
     of("deliveries") === "0"
       ? "The study goes nowhere for now: no destination is meant for it"
       : `The study is to be sent: ${deliveries(of("deliveries"))}`,
-  "study.requested": (of) => `Somebody asked to send the study to ${of("destinations")}`,
+  "study.requested": (of) => `Sending the study to ${of("destinations")} was asked for`,
   "bulk.ended": () => "The sending of many studies ended early",
   "study.held": (of) => `${of("by")} held the study`,
   "study.released": (of) => `${of("by")} released the study`,

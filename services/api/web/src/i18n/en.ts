@@ -65,7 +65,7 @@ export const en = {
     explain:
       "Sign in with your name and password, or with the link that the router showed at its first start.",
     explainToken:
-      "The administrator's token is in the file .api-token in the data folder; `make signin` prints a fresh link.",
+      "The administrator's token is in the file .api-token in the data folder; the command make signin prints a fresh link.",
     name: "Name",
     password: "Password",
     token: "Token",
@@ -564,7 +564,7 @@ export const en = {
     roleHint:
       "Viewers read; operators also echo, send, hold and replay; administrators do everything.",
     builtIn:
-      "Besides these there is admin, who is built in and signs in by the link of `make signin`.",
+      "Besides these there is admin, who is built in and signs in by the link that the command make signin prints.",
     lastSignedIn: "Last sign-in",
     never: "never",
     disabled: "Disabled",
@@ -589,13 +589,13 @@ export const en = {
       "study.files": "looked up which files of a study are there",
       "study.thumbnail": "looked at a picture of a series",
       "study.timeline": "read a study's history",
-      "study.forward": "sent a study",
+      "study.forward": "asked to send a study",
       "study.hold": "held a study",
       "study.release": "released a study",
       "study.delete": "deleted a study",
       "study.replay": "replayed a study's dead letters",
       "delivery.list": "listed deliveries",
-      "delivery.bulk": "sent many studies",
+      "delivery.bulk": "asked to send many studies",
       "delivery.bulk-cancel": "stopped sending many",
       "delivery.retry": "tried a delivery again",
       "delivery.cancel": "cancelled a delivery",

@@ -9,7 +9,7 @@ const DONE: Record<string, string> = {
   deleted: "removeu",
 };
 const DELETED_FOR: Record<string, string> = {
-  user: "alguém o excluiu",
+  user: "alguém excluiu o estudo",
   retention: "terminou seu tempo neste disco",
   disk: "falta espaço no disco",
 };

@@ -67,7 +67,7 @@ export const ptBR: Messages = {
     explain:
       "Entre com seu nome e sua senha, ou com o link que o roteador mostrou ao ser iniciado pela primeira vez.",
     explainToken:
-      "O token do administrador está no arquivo .api-token, na pasta de dados; `make signin` mostra um link novo.",
+      "O token do administrador está no arquivo .api-token, na pasta de dados; o comando make signin mostra um link novo.",
     name: "Nome",
     password: "Senha",
     token: "Token",
@@ -493,7 +493,7 @@ export const ptBR: Messages = {
     scannerExplain:
       "Não é preciso para começar: enquanto não houver nenhum, toda chamada é aceita. Com o primeiro, só as de aparelhos conhecidos.",
     image: "Envie uma imagem de teste",
-    imageExplain: "Depois envie uma imagem: ela aparece entre os estudos em um segundo.",
+    imageExplain: "Depois envie uma imagem: ela aparece entre os estudos em até um segundo.",
     done: "feito",
   },
   disk: {
@@ -558,7 +558,7 @@ export const ptBR: Messages = {
     role: "Perfil",
     roleHint:
       "Leitores leem; operadores também testam o eco, enviam, retêm e repetem; administradores fazem tudo.",
-    builtIn: "Além destes há admin, que faz parte do roteador e entra pelo link de `make signin`.",
+    builtIn: "Além destes há admin, que faz parte do roteador e entra pelo link que o comando make signin mostra.",
     lastSignedIn: "Última entrada",
     never: "nunca",
     disabled: "Desativado",
@@ -583,13 +583,13 @@ export const ptBR: Messages = {
       "study.files": "viu quais arquivos de um estudo estão no disco",
       "study.thumbnail": "viu uma imagem de uma série",
       "study.timeline": "leu o histórico de um estudo",
-      "study.forward": "enviou um estudo",
+      "study.forward": "pediu o envio de um estudo",
       "study.hold": "reteve um estudo",
       "study.release": "liberou um estudo",
       "study.delete": "excluiu um estudo",
       "study.replay": "repetiu as mensagens mortas de um estudo",
       "delivery.list": "listou entregas",
-      "delivery.bulk": "enviou vários estudos",
+      "delivery.bulk": "pediu o envio de vários estudos",
       "delivery.bulk-cancel": "parou um envio de vários",
       "delivery.retry": "tentou uma entrega de novo",
       "delivery.cancel": "cancelou uma entrega",
