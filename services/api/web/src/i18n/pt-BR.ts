@@ -558,7 +558,8 @@ export const ptBR: Messages = {
     role: "Perfil",
     roleHint:
       "Leitores leem; operadores também testam o eco, enviam, retêm e repetem; administradores fazem tudo.",
-    builtIn: "Além destes há admin, que faz parte do roteador e entra pelo link que o comando make signin mostra.",
+    builtIn:
+      "Além destes há admin, que faz parte do roteador e entra pelo link que o comando make signin mostra.",
     lastSignedIn: "Última entrada",
     never: "nunca",
     disabled: "Desativado",
