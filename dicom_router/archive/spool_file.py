@@ -2,20 +2,13 @@
 
 import hashlib
 import os
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar
 
 from dicom_router.archive.durable import TEMPORARY
 from dicom_router.part10 import FileMeta, encode_file_meta
 
 _IOV_MAX = 1024  # the most buffers that one writev takes (Linux)
-# Where a flush takes longer than this another thread hashes meanwhile, which needs no interpreter;
-# elsewhere it would take longer to wake it than it saves.
-_SLOW_FLUSH_SECONDS = 0.0005
-_HASHING = ThreadPoolExecutor(os.cpu_count(), "sha256")
 
 
 class SpoolFile:
@@ -24,15 +17,12 @@ class SpoolFile:
     Call `write` for every piece of the data set, then `commit` or `discard`.
     """
 
-    _flush_was_slow: ClassVar = False  # the last one of any
-
     def __init__(self, path: Path, meta: FileMeta, flush_folder: Callable[[Path], None]) -> None:
         self._path, self._flush_folder = path, flush_folder
         self._temporary = path.with_name(f".{path.name}{TEMPORARY}")
         header = encode_file_meta(meta)
         self._digest = hashlib.sha256()
         self._to_hash: list[memoryview] = []
-        self._hashing: Future[None] | None = None
         self._size = 0
         self._descriptor = os.open(
             self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
@@ -60,11 +50,7 @@ class SpoolFile:
 
     def commit(self) -> None:
         """Make it durable under its name: it is safe when this returns."""
-        if SpoolFile._flush_was_slow:
-            self._hashing = _HASHING.submit(self.hash_written)
-        begun = time.perf_counter()
         os.fdatasync(self._descriptor)
-        SpoolFile._flush_was_slow = time.perf_counter() - begun > _SLOW_FLUSH_SECONDS
         os.close(self._descriptor)
         self._descriptor = -1
         self._temporary.rename(self._path)
@@ -90,8 +76,6 @@ class SpoolFile:
     @property
     def sha256(self) -> str:
         """Of the data set so far, hexadecimal."""
-        if self._hashing is not None:
-            self._hashing.result()
         self.hash_written()
         return self._digest.hexdigest()
 
