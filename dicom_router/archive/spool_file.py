@@ -33,20 +33,16 @@ class SpoolFile:
             self.discard()
             raise
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, hash_later: bool = False) -> None:
         """Append pieces of the data set; `OSError` when the disk does not take them.
 
-        They have to be valid until `hash_written` is called or `sha256` is asked.
+        With `hash_later`, which ends the data set, they have to be valid until `sha256` is asked.
         """
         for start in range(0, len(fragments), _IOV_MAX):
             self._write_all(fragments[start : start + _IOV_MAX])
-        self._to_hash += fragments
-
-    def hash_written(self) -> None:
-        """Look at what was written for the last time."""
-        for fragment in self._to_hash:
-            self._digest.update(fragment)
-        self._to_hash.clear()
+        self._to_hash = list(fragments)
+        if not hash_later:
+            self._hash()
 
     def commit(self) -> None:
         """Make it durable under its name: it is safe when this returns."""
@@ -76,8 +72,13 @@ class SpoolFile:
     @property
     def sha256(self) -> str:
         """Of the data set so far, hexadecimal."""
-        self.hash_written()
+        self._hash()
         return self._digest.hexdigest()
+
+    def _hash(self) -> None:
+        for fragment in self._to_hash:
+            self._digest.update(fragment)
+        self._to_hash = []
 
     def _write_all(self, fragments: Sequence[memoryview]) -> None:
         wanted = sum(len(fragment) for fragment in fragments)
@@ -95,4 +96,3 @@ def copy_data_set(source: int, offset: int, target: SpoolFile) -> None:
     os.lseek(source, offset, os.SEEK_SET)
     while piece := os.read(source, 1 << 20):
         target.write([memoryview(piece)])
-        target.hash_written()

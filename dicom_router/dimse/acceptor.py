@@ -67,7 +67,7 @@ from dicom_router.dimse.pdu import (
 _log = logging.getLogger(__name__)
 
 _TLS_HANDSHAKE = 0x16  # the type of the record that every TLS connection begins with (RFC 8446 5.1)
-BUFFER_SIZE = 1 << 20  # bytes; one per association, and all that an association holds of an object
+BUFFER_SIZE = 1 << 19  # bytes; one per association, and all that an association holds of an object
 MAX_FRAGMENTS = 512  # handed to one write, so that os.writev takes them (IOV_MAX is 1024)
 
 
@@ -120,14 +120,11 @@ class StoreRequest:
 class StoreSink(Protocol):
     """Takes the data set of one C-STORE. An OSError of `write` and `finish` refuses that object."""
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         """Take the next bytes: 1 to MAX_FRAGMENTS views.
 
-        They are valid until `before_overwrite` or, without that, `answered` has returned.
+        They are valid during the call, the last ones until `answered` has returned.
         """
-
-    def before_overwrite(self) -> None:
-        """The last moment to look at what was written."""
 
     def finish(self) -> StoreStatus:
         """After the last fragment; success only for what is durable."""
@@ -190,10 +187,7 @@ class _Answer:
     def __init__(self, code: int, comment: str = "") -> None:
         self._status = StoreStatus(code, comment)
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
-        pass
-
-    def before_overwrite(self) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         pass
 
     def finish(self) -> StoreStatus:
@@ -367,9 +361,9 @@ class _Acceptor:
             size -= len(view)
             self._fragments.append(view)
             if len(self._fragments) == MAX_FRAGMENTS:
-                self._write_fragments(overwrites=True)  # or a sink might collect any number
+                self._write_fragments()
         if control & LAST:
-            self._write_fragments(overwrites=False)
+            self._write_fragments(last=True)
             self._respond()
 
     def _check_fragment(self, context_id: int, control: int) -> None:
@@ -441,15 +435,12 @@ class _Acceptor:
         except OSError as error:
             return _refuse(error)
 
-    def _write_fragments(self, overwrites: bool) -> None:
-        """Hand over what was collected."""
-        if self._sink is None:
+    def _write_fragments(self, *, last: bool = False) -> None:
+        """Hand over what was collected, before the buffer is used again."""
+        if not self._fragments or self._sink is None:
             return
         try:
-            if self._fragments:
-                self._sink.write(self._fragments)
-            if overwrites:
-                self._sink.before_overwrite()
+            self._sink.write(self._fragments, last=last)
         except OSError as error:
             self._sink.discard()
             self._sink = _refuse(error)
@@ -477,7 +468,6 @@ class _Acceptor:
         self._end_message()
 
     def _end_message(self) -> None:
-        self._inbound.rewind()
         self._context_id = None
         self._connection.grace = 0.0
 

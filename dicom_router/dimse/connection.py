@@ -298,19 +298,16 @@ class Connection:
 class Inbound:
     """The buffer in front of a connection: one, of fixed size, however long the peer's PDUs are.
 
-    `before_fill` is called before more is read, which may take a while, and told whether what is in
-    the buffer will be overwritten: the last moment for whoever keeps views of it.
+    `before_refill` is called before the buffer is overwritten, the last moment for whoever keeps
+    views of it.
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        size: int,
-        before_fill: Callable[[bool], None] = lambda _overwrites: None,
+        self, connection: Connection, size: int, before_refill: Callable[[], None] = lambda: None
     ) -> None:
         self._connection = connection
         self._buffer = memoryview(bytearray(size))
-        self._before_fill = before_fill
+        self._before_refill = before_refill
         self._start = self._end = 0
 
     def header(self) -> tuple[int, int]:
@@ -333,7 +330,7 @@ class Inbound:
             yield context_id, control, size - 2
 
     def take(self, most: int) -> memoryview:
-        """A view of the next bytes, at least one and at most that many, until it is overwritten."""
+        """A view of the next bytes, at least one and at most that many, until the next refill."""
         if self._start == self._end:
             self._fill(1)
         start = self._start
@@ -352,14 +349,8 @@ class Inbound:
         while count:
             count -= len(self.take(count))
 
-    def rewind(self) -> None:
-        """Begin the buffer anew, of which nobody has a view, if all of it was taken."""
-        if self._start == self._end:
-            self._start = self._end = 0
-
     def overhear(self) -> int | None:
         """Take in what is there without waiting; the type of the PDU it opens, if it is there."""
-        self.rewind()
         if self._end < len(self._buffer):
             self._end += self._connection.receive_now(self._buffer[self._end :])
         return self._buffer[self._start] if self._start < self._end else None
@@ -372,14 +363,12 @@ class Inbound:
         return values
 
     def _fill(self, needed: int) -> None:
-        """Read until there are `needed` bytes; those that are left move to the front for room."""
-        overwrites = self._start + needed > len(self._buffer)
-        self._before_fill(overwrites)
-        if overwrites:
-            left = self._end - self._start
-            self._buffer[:left] = self._buffer[self._start : self._end]
-            self._start, self._end = 0, left
-        while self._end - self._start < needed:
+        """Move the few bytes that are left to the front and read until there are `needed`."""
+        self._before_refill()
+        left = self._end - self._start
+        self._buffer[:left] = self._buffer[self._start : self._end]
+        self._start, self._end = 0, left
+        while self._end < needed:
             self._end += self._connection.receive_into(self._buffer[self._end :])
 
 

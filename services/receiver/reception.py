@@ -325,18 +325,14 @@ class Acceptance:
         self._receipt, self._file = receipt, file
         self._failed: OSError | DiskTrouble | None = None
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         """Append; after the disk has failed once the rest is only read off the line."""
         if self._failed is not None:
             return
         try:
-            self._file.write(fragments)
+            self._file.write(fragments, hash_later=last)
         except OSError as error:
             self._fail(error)
-
-    def before_overwrite(self) -> None:
-        """Hash what can't be seen any more once the object is answered."""
-        self._file.hash_written()
 
     def finish(self) -> StoreStatus:
         """Make it durable; the status to answer."""
@@ -380,11 +376,8 @@ class Refusal:
         self._reception, self._request = reception, request
         self._status, self._error = status, error
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         """Discard."""
-
-    def before_overwrite(self) -> None:
-        """There is nothing to look at."""
 
     def finish(self) -> StoreStatus:
         """The refusal."""

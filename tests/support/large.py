@@ -80,13 +80,10 @@ class _Hashing:
         self._pacs, self._uid = pacs, uid
         self._digest, self._size = hashlib.sha256(), 0
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:  # noqa: ARG002
         for fragment in fragments:
             self._digest.update(fragment)
             self._size += len(fragment)
-
-    def before_overwrite(self) -> None:
-        pass
 
     def finish(self) -> StoreStatus:
         self._pacs.stored[self._uid] = self._digest.hexdigest(), self._size

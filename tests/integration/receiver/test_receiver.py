@@ -401,7 +401,7 @@ def test_a_disk_that_goes_in_the_middle_of_an_image_is_an_a700(
     )
     assert reception.on_request(who) is None
     sink = reception.on_store(StoreRequest(1, 1, CT_IMAGE_STORAGE, "1.2.3", EXPLICIT))
-    sink.write([memoryview(data_set())])
+    sink.write([memoryview(data_set())], last=True)
     take_away(disk)
     before = disk.everything()
     assert sink.finish().code == 0xA700

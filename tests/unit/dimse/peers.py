@@ -35,7 +35,7 @@ class Stored:
     request: StoreRequest
     data: bytearray = field(default_factory=bytearray)
     ended: str = ""
-    seen_last: bytearray = field(default_factory=bytearray)  # as views read at their last moment
+    last: bytes | None = None  # as the last views read once the response was out
 
 
 @dataclass
@@ -64,21 +64,18 @@ class KeeperSink:
     def __init__(self, keeper: Keeper, stored: Stored) -> None:
         self._keeper = keeper
         self._stored = stored
-        self._seen: list[memoryview] = []
+        self._last: list[memoryview] = []
 
     def __len__(self) -> int:
         return 0  # a sink may well be falsy
 
-    def write(self, fragments: Sequence[memoryview]) -> None:
+    def write(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         if self._keeper.fail_on_write:
             raise self._keeper.fail_on_write
-        self._seen += fragments
+        if last:
+            self._last = list(fragments)
         for fragment in fragments:
             self._stored.data += fragment
-
-    def before_overwrite(self) -> None:
-        self._stored.seen_last += b"".join(self._seen)
-        self._seen.clear()
 
     def finish(self) -> StoreStatus:
         if self._keeper.fail_on_finish:
@@ -88,7 +85,7 @@ class KeeperSink:
 
     def answered(self) -> None:
         assert self._stored.ended == "finished"
-        self.before_overwrite()
+        self._stored.last = b"".join(self._last)
 
     def discard(self) -> None:
         self._stored.ended = "discarded"

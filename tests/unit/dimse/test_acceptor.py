@@ -89,7 +89,7 @@ def test_every_cut_of_the_bytes_into_two_tcp_segments() -> None:
             assert store(peer, message[:cut], message[cut:]) == OBJECT
 
 
-def test_bytes_stay_as_they_are_until_it_is_said_or_the_response_is_out() -> None:
+def test_the_last_bytes_stay_as_they_are_until_the_response_is_out() -> None:
     with RawPeer() as peer:
         peer.associate()
         for size in (1, 41, BUFFER_SIZE - 1, BUFFER_SIZE, BUFFER_SIZE + 1, 3 * BUFFER_SIZE):
@@ -98,7 +98,8 @@ def test_bytes_stay_as_they_are_until_it_is_said_or_the_response_is_out() -> Non
         peer.send(RELEASE_RQ)
         assert peer.end().outcome == "released"
         for each in peer.keeper.stored:
-            assert each.seen_last == each.data
+            assert each.last
+            assert bytes(each.data).endswith(each.last)
 
 
 def test_what_is_done_after_the_response_is_done_when_nobody_is_there_for_it() -> None:
@@ -106,7 +107,7 @@ def test_what_is_done_after_the_response_is_done_when_nobody_is_there_for_it() -
         peer.associate()
         peer.send(p_data(WHOLE_COMMAND) + p_data(pdv(LAST, OBJECT)))
         assert peer.end().outcome in ("lost", "aborted")
-        assert peer.keeper.stored[0].seen_last == OBJECT
+        assert peer.keeper.stored[0].last == OBJECT
 
 
 def test_a_whole_association_byte_by_byte() -> None:
