@@ -4,6 +4,7 @@ The socket never blocks; a wait ends when it is ready, when time is up or when t
 whatever comes first. So a stop wakes every association at once, and nothing polls for it.
 """
 
+import mmap
 import os
 import select
 import socket
@@ -306,7 +307,7 @@ class Inbound:
         self, connection: Connection, size: int, before_refill: Callable[[], None] = lambda: None
     ) -> None:
         self._connection = connection
-        self._buffer = memoryview(bytearray(size))
+        self._buffer = memoryview(mmap.mmap(-1, size))  # which the system gets back at the end
         self._before_refill = before_refill
         self._start = self._end = 0
 
