@@ -539,10 +539,10 @@ PORTUGUESE = {
     "The dashboard's page of queues says why; put that right, then replay them there": (
         "A página de filas do painel diz por quê; resolva isso e repita-as ali"
     ),
-    "full in {span}": "cheio em {span}",
+    "images will be refused in {span}": "imagens serão recusadas em {span}",
     "not full within ten years": "não enche em dez anos",
     "it is not filling up": "não está enchendo",
-    "{found} (measured over {span})": "{found} (medido ao longo de {span})",
+    "{found} (period looked at: {span})": "{found} (período considerado: {span})",
     "1 hour": "1 hora",
     "{hours} hours": "{hours} horas",
     "{days} days": "{days} dias",

@@ -74,8 +74,8 @@ def _told(hours: float | None, measured_over_hours: float) -> Said:
     if forecast(hours) is Forecast.FAR_OFF:
         found = said("not full within ten years")
     elif hours is not None:
-        found = said("full in {span}", span=_span(hours))
-    return said("{found} (measured over {span})", found=found, span=_span(measured_over_hours))
+        found = said("images will be refused in {span}", span=_span(hours))
+    return said("{found} (period looked at: {span})", found=found, span=_span(measured_over_hours))
 
 
 def _span(hours: float) -> Said:

@@ -123,16 +123,16 @@ def test_diagnostics_warn_a_day_before_the_disk_is_full(start: Callable[..., Api
     api.add(a_receipt(NOON - timedelta(hours=23), 3 * free))
     (check,) = [each for each in api.get("/diagnostics") if each["id"] == "disk"]
     assert check["status"] == "warn"
-    assert "full in" in check["detail"]
+    assert "refused in" in check["detail"]
     assert check["fix"]
 
 
 @pytest.mark.parametrize(
     ("share_of_free", "forecast", "told"),
     [
-        (None, "not-filling", r"it is not filling up \(measured over 24 hours\)"),
-        (1 / 40, "in-hours", r"full in \d+ days \(measured over 23 hours\)"),
-        (1 / 1400, "in-hours", r"full in \d years \("),
+        (None, "not-filling", r"it is not filling up \(period looked at: 24 hours\)"),
+        (1 / 40, "in-hours", r"refused in \d+ days \(period looked at: 23 hours\)"),
+        (1 / 1400, "in-hours", r"refused in \d years \("),
         (1e-7, "far-off", "not full within ten years"),
     ],
 )

@@ -265,7 +265,8 @@ export function lineText(line: LogEntry, t: Messages): string {
   const of = (field: string) => plainText(line.fields[field]);
   const words = t.logs.events[line.event as keyof Messages["logs"]["events"]];
   const why = TOLD_BY_ITS_WORDS.includes(line.event) ? "" : SAYS_WHY.map(of).find(Boolean);
-  return [words ? words(of) : line.event, why].filter(Boolean).join(": ");
+  const joint = /^\p{Lu}\p{Ll}/u.test(why ?? "") ? ". " : ": "; // a sentence of its own, or not
+  return [words ? words(of) : line.event, why].filter(Boolean).join(joint);
 }
 
 /** A field's value as it is read. */

@@ -309,7 +309,7 @@ export const en = {
       n === 1 ? "1 study needs attention" : `${n} studies need attention`,
     failedOf: (n: number) => `${studies(n)} failed`,
     disk: "Free on the disk",
-    hours: (span: string) => `full in ${span} at this rate`,
+    hours: (span: string) => `images refused in ${span} at this rate`,
     notSoon: "not full within ten years",
     notFilling: "not filling up",
   },
@@ -507,7 +507,7 @@ export const en = {
     notSoon: "At this rate it is not full within ten years.",
     notFilling: "It is not filling up.",
     rate: (bytes: string, shrinks: boolean, span: string) =>
-      `${shrinks ? "−" : "+"}${bytes} an hour, measured over ${span}.`,
+      `${shrinks ? "−" : "+"}${bytes} an hour (period looked at: ${span}).`,
     studies: {
       receiving: "Studies being received",
       complete: "Studies that are complete and about to go out",

@@ -306,7 +306,7 @@ export const ptBR: Messages = {
     attentionOf: (n) => (n === 1 ? "1 estudo requer atenção" : `${n} estudos requerem atenção`),
     failedOf: (n) => (n === 1 ? "1 estudo falhou" : `${n} estudos falharam`),
     disk: "Livre no disco",
-    hours: (span) => `cheio em ${span} neste ritmo`,
+    hours: (span) => `imagens recusadas em ${span} neste ritmo`,
     notSoon: "não enche em dez anos",
     notFilling: "não está enchendo",
   },
@@ -503,7 +503,7 @@ export const ptBR: Messages = {
     notSoon: "Neste ritmo não enche em dez anos.",
     notFilling: "Não está enchendo.",
     rate: (bytes, shrinks, span) =>
-      `${shrinks ? "−" : "+"}${bytes} por hora, medido ao longo de ${span}.`,
+      `${shrinks ? "−" : "+"}${bytes} por hora (período considerado: ${span}).`,
     studies: {
       receiving: "Estudos sendo recebidos",
       complete: "Estudos completos, prestes a sair",
