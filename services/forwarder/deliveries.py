@@ -173,8 +173,7 @@ class Deliveries:
         """Record what has arrived; whether the next image may be sent."""
 
         def work(session: Transaction, now: datetime) -> bool:
-            if delivered:
-                queries.record_delivered(session, claim.delivery_id, delivered, now)
+            queries.record_delivered(session, claim.delivery_id, delivered, now)
             return queries.may_go_on(session, claim.delivery_id, self._owner)
 
         return self._writer.insist(work)

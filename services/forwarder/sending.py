@@ -181,7 +181,8 @@ class Attempt:
             finally:
                 self._on_connected(False)
                 self._drop_ahead()
-                self._record()
+                if self._unrecorded:
+                    self._record()
 
     def _send_all(
         self, association: Association, accepted: Collection[Context], batch: deque[Item]

@@ -293,7 +293,7 @@ export function worstFirst(owed: Owed[]): Owed[] {
   return [...owed].sort((a, b) => gravity(b) - gravity(a));
 }
 
-/** When the disk will be full, as far as that can be told; diagnostics say it the same way. */
+/** When images will be refused, as far as that can be told; diagnostics say it the same way. */
 export function fills(
   disk: Schemas["Disk"],
   told: (span: string) => string,

@@ -64,15 +64,16 @@ export function useSeries(uid: string) {
 }
 
 /** Which files of a study are there: with a key of its own, so that events don't ask for it. */
-export function useFiles(uid: string) {
-  return useAsked(
-    ["files", uid],
-    () =>
+export function useFiles(uid: string, onDisk: boolean) {
+  return useQuery({
+    queryKey: ["files", uid],
+    queryFn: () =>
       result(
         client.GET("/api/v1/studies/{study_uid}/files", { params: { path: { study_uid: uid } } }),
       ),
-    30_000,
-  );
+    refetchInterval: 30_000,
+    enabled: onDisk, // nothing is there of one that is not
+  });
 }
 
 export function useTimeline(uid: string) {

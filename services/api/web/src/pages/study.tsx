@@ -407,7 +407,7 @@ function Facts(props: { study: StudyShape }) {
   const t = useText();
   const format = useFormat();
   const { study } = props;
-  const files = useFiles(study.study_uid).data;
+  const files = useFiles(study.study_uid, study.on_disk).data;
   const onDisk = files ? filesText(files, t) : "";
   const facts: [string, string][] = [
     [t.study.patientId, study.patient_id],
