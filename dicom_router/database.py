@@ -5,26 +5,54 @@
 when waiting helps.
 """
 
+import math
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
+from psycopg import Error as DriverError
 from psycopg.errors import UndefinedTable
-from sqlalchemy import ColumnElement, Engine, String, any_, bindparam, create_engine, event
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Engine,
+    Executable,
+    String,
+    Table,
+    TypeDecorator,
+    bindparam,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.said import said
 
-__all__ = ["Database", "DatabaseUnavailable", "Session", "insert_or_ignore", "one_of"]
+__all__ = ["Database", "DatabaseUnavailable", "Session", "insert_or_ignore", "one_of", "texts"]
 
 # What a file system calls itself when its files are on another machine: SQLite's locks and its
 # write-ahead log can't be trusted there.
@@ -40,6 +68,8 @@ _NETWORK_FILE_SYSTEMS = {
     "lustre",
 }
 _BUSY_TIMEOUT_MS = 30_000
+_USED_AT = "used-at"
+_IDLE_SECONDS = 1.0
 _NOT_A_URL = (
     "ROUTER_DATABASE_URL can't be understood: it is postgresql+psycopg://user:password@host:port/"
     "name, where special characters in the password are written as %40 for @, %2F for / and so on"
@@ -117,15 +147,25 @@ def insert_or_ignore(
     session: Session, model: type[DeclarativeBase], rows: Sequence[dict[str, Any]]
 ) -> None:
     """Insert rows of a model, leaving alone those that are there already (any unique key)."""
-    if not rows:
-        return
-    dialect = session.get_bind().dialect.name
+    if rows:
+        session.execute(_insert_or_ignore(model, session.get_bind().dialect.name), list(rows))
+
+
+@cache
+def _insert_or_ignore(model: type[DeclarativeBase], dialect: str) -> Executable:
+    # Of the table, not of the model: nothing of what the ORM does with an insert is needed.
+    table = cast("Table", model.__table__)
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    session.execute(insert(model).on_conflict_do_nothing(), list(rows))
+    return insert(table).on_conflict_do_nothing()
+
+
+def texts(name: str) -> BindParameter[Collection[str]]:
+    """A parameter of a statement that is made once: any number of texts, for `one_of`."""
+    return bindparam(name, type_=_Texts())
 
 
 def one_of(
-    session: Session, column: InstrumentedAttribute[Any], values: Collection[str]
+    column: InstrumentedAttribute[Any], values: Collection[str] | BindParameter[Collection[str]]
 ) -> ColumnElement[bool]:
     """Whether a text is one of these, however many: the statement is the same.
 
@@ -133,9 +173,44 @@ def one_of(
     its partial indexes has the rows goes beside it by `models.among`: a plan made once knows no
     parameter.
     """
-    if session.get_bind().dialect.name == "sqlite":
-        return column.in_(values)
-    return column == any_(bindparam(None, list(values), postgresql.ARRAY(String)))
+    if not isinstance(values, BindParameter):
+        values = bindparam(None, values, _Texts())
+    return _OneOf(column, values)
+
+
+class _Texts(TypeDecorator[Collection[str]]):
+    """Any number of texts: an array where there are arrays, else JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind = JSON() if dialect.name == "sqlite" else postgresql.ARRAY(String)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(
+        self,
+        value: Collection[str] | None,
+        dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
+    ) -> list[str]:
+        return list(value or ())
+
+
+class _OneOf(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_OneOf)
+def _one_of_array(element: _OneOf, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column, values = (compiler.process(each, **kwargs) for each in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(_OneOf, "sqlite")
+def _one_of_json(element: _OneOf, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column, values = (compiler.process(each, **kwargs) for each in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are SQL
 
 
 @contextmanager
@@ -166,12 +241,11 @@ def _cause(error: Exception) -> str:
 
 def _postgresql_engine(url: str, plans_for_values: bool) -> Engine:
     planning = "force_custom_plan" if plans_for_values else "auto"
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=5,
         max_overflow=20,
         pool_timeout=30,
-        pool_pre_ping=True,
         hide_parameters=True,
         # A statement that waits longer than this for a lock is stuck behind something broken. To
         # compile one takes longer than all that are run here.
@@ -182,6 +256,28 @@ def _postgresql_engine(url: str, plans_for_values: bool) -> Engine:
             ),
         },
     )
+    _ask_the_idle(engine)
+    return engine
+
+
+def _ask_the_idle(engine: Engine) -> None:
+    """Make sure of a connection that was not in use just now: its server may have gone since.
+
+    Of every one (`pool_pre_ping`) it would be one question more for each transaction.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _on_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_USED_AT] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _on_checkout(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get(_USED_AT, math.inf) < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except DriverError as error:
+            raise InvalidatePoolError from error
 
 
 def _sqlite_engine(url: URL) -> Engine:

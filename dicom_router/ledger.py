@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from dicom_router.models import (
@@ -44,9 +44,13 @@ def lock_study(session: Session, study_uid: str) -> Study | None:
 
 
 def lock_studies(session: Session, which: ColumnElement[bool]) -> dict[str, Study]:
-    """Several studies, locked in the order of their UIDs so that two lockers never deadlock."""
-    rows = session.scalars(select(Study).where(which).order_by(Study.study_uid).with_for_update())
-    return {study.study_uid: study for study in rows}
+    """Several studies, locked until the transaction ends."""
+    return {study.study_uid: study for study in session.scalars(locking(which))}
+
+
+def locking(which: ColumnElement[bool]) -> Select[Study]:
+    """Locks several studies, in the order of their UIDs so that two lockers never deadlock."""
+    return select(Study).where(which).order_by(Study.study_uid).with_for_update()
 
 
 def refresh_state(session: Session, study: Study, now: datetime) -> None:

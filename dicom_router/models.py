@@ -22,7 +22,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
-    bindparam,
+    literal_column,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -87,8 +87,7 @@ def among(column: InstrumentedAttribute[str], states: Iterable[StrEnum]) -> Colu
     So the database knows how many rows there are of them whenever it plans, and which of its
     partial indexes has them; of a parameter it knows neither.
     """
-    names = [str(state) for state in states]
-    return column.in_(bindparam(None, names, String(), expanding=True, literal_execute=True))
+    return column.in_([literal_column(f"'{state}'") for state in states])
 
 
 class UtcDateTime(TypeDecorator[datetime]):

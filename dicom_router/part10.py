@@ -17,6 +17,7 @@ _PREAMBLE = b"\0" * 128 + b"DICM"
 LONG_VRS = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
+_ELEMENT = struct.Struct("<HH2sH")  # group, element, VR, length unless that takes 32 bits
 _MOST_META_BYTES = 1 << 20  # a file meta larger than this is none
 _MOST_VALUE_BYTES = 0xFFFE  # of what we write; what is longer, as no UID can be, is cut
 
@@ -88,18 +89,20 @@ def read_file_meta(descriptor: int) -> tuple[FileMeta, int]:
 
 def _read_group_two(data: bytes, at: int, values: dict[int, bytes]) -> int:
     """Add the elements of group 2 that are whole in `data`; the offset after the last of them."""
-    while at + 12 <= len(data) and at != _own_end(values):
-        group, element, vr = struct.unpack_from("<HH2s", data, at)
+    end = _own_end(values)
+    while at + 12 <= len(data) and at != end:
+        group, element, vr, length = _ELEMENT.unpack_from(data, at)
         if group != 2:
             break
+        start = at + 8
         if vr in LONG_VRS:
-            length, start = struct.unpack_from("<I", data, at + 8)[0], at + 12
-        else:
-            length, start = struct.unpack_from("<H", data, at + 6)[0], at + 8
+            length, start = int.from_bytes(data[start : start + 4], "little"), at + 12
         if start + length > len(data):
             break
         values[element] = data[start : start + length]
         at = start + length
+        if element in (0x0000, 0x0100):
+            end = _own_end(values)
     return at
 
 

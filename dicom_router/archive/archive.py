@@ -73,6 +73,7 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._inside = f"{self.root}/"
         self.identity = Identity(self.root)
         self.quarantine = Quarantine(self.root, self.identity)
         self._flusher = FolderFlusher()
@@ -125,10 +126,10 @@ class Archive:
 
     def path(self, relative: str) -> Path:
         """The path of something that `relative` named; never outside the folder."""
-        path = Path(os.path.normpath(self.root / relative))
-        if not path.is_relative_to(self.root) or path == self.root:
+        path = os.path.normpath(self.root / relative)
+        if not path.startswith(self._inside):
             raise ValueError(f"{relative!r} is not inside the data folder")
-        return path
+        return Path(path)
 
     # -- spool ---------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from heapq import nsmallest
@@ -16,7 +17,10 @@ _NAMES_AT_A_TIME = 20_000  # of a folder, in memory
 
 def is_plain_file(path: Path) -> bool:
     """Whether there is a file, and no link to one."""
-    return path.is_file() and not path.is_symlink()
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def require_no_link(folder: Path) -> None:

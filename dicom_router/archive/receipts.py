@@ -28,7 +28,7 @@ class ReceiptId:
         if not match:
             return None
         try:
-            at = datetime.strptime(match[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+            at = datetime.fromisoformat(f"{match[1]}Z")
         except ValueError:
             return None
         return cls(at, match[2], int(match[3]))

@@ -174,6 +174,7 @@ class _Scanner:
         self._tag = struct.Struct(f"{order}HH")
         self._short, self._long = struct.Struct(f"{order}H"), struct.Struct(f"{order}L")
         self._elements = 0
+        self._rest = b""  # of the 8 bytes that every element and item begins with, behind the tag
 
     def wanted_values(self) -> dict[int, bytes]:
         """Values by tag, up to the last wanted one."""
@@ -203,9 +204,10 @@ class _Scanner:
         return value
 
     def _next_tag(self) -> int | None:
-        data = self._source.read(4)
-        if len(data) < 4:
+        head = self._source.read(8)
+        if len(head) < 4:
             return None
+        self._rest = head[4:]
         self._elements += 1
         if self._elements > _MOST_ELEMENTS:
             raise Unprocessable(
@@ -214,19 +216,18 @@ class _Scanner:
                     count=_MOST_ELEMENTS,
                 )
             )
-        group, element = self._tag.unpack(data)
+        group, element = self._tag.unpack_from(head)
         return int(group) << 16 | int(element)
 
     def _vr_and_length(self, implicit: bool) -> tuple[bytes, int]:
-        head = self._exactly(4)
         if implicit:
-            return b"", self._long.unpack(head)[0]
-        vr = head[:2]
+            return b"", self._length(self._rest)
+        vr = _four(self._rest)[:2]
         if vr in LONG_VRS:
-            return vr, self._long.unpack(self._exactly(4))[0]
+            return vr, self._length(self._source.read(4))
         if not (vr.isalpha() and vr.isupper()):
             raise Unprocessable(said("its data set is not encoded as its transfer syntax says"))
-        return vr, self._short.unpack(head[2:])[0]
+        return vr, self._short.unpack_from(self._rest, 2)[0]
 
     def _skip_undefined(self, implicit: bool) -> None:
         """Skip a sequence (or encapsulated value) of undefined length and all that nests in it.
@@ -241,7 +242,7 @@ class _Scanner:
             if tag is None:
                 raise Unprocessable(said("it ends within a sequence"))
             if tag in (_ITEM, _ITEM_END, _SEQUENCE_END):
-                length = self._long.unpack(self._exactly(4))[0]
+                length = self._length(self._rest)
                 if tag != _ITEM:
                     open_.pop()
                 elif length == _UNDEFINED:
@@ -257,11 +258,15 @@ class _Scanner:
                 else:
                     self._source.skip(length)
 
-    def _exactly(self, count: int) -> bytes:
-        data = self._source.read(count)
-        if len(data) < count:
-            raise Unprocessable(said("it ends within an element"))
-        return data
+    def _length(self, data: bytes) -> int:
+        return int(self._long.unpack(_four(data))[0])
+
+
+def _four(data: bytes) -> bytes:
+    """The bytes themselves, of which there have to be four."""
+    if len(data) < 4:
+        raise Unprocessable(said("it ends within an element"))
+    return data
 
 
 def _decoded(values: dict[int, bytes]) -> Header:

@@ -45,6 +45,7 @@ class _Moves:
     """What the moves of one batch leave to flush and to tell."""
 
     folders: set[Path] = field(default_factory=set)
+    placed: list[Receipt] = field(default_factory=list)  # to be recorded as organized
     duplicates: list[Path] = field(default_factory=list)  # to be removed once it is recorded
     missing: list[str] = field(default_factory=list)
     active: set[str] = field(default_factory=set)  # studies that something changed at
@@ -285,11 +286,12 @@ class Intake:
                 if receipt.receipt_id in receipt_ids:
                     moves.missing.append(receipt.receipt_id)
                 continue
-            if receipt.state == ReceiptState.ORGANIZED:
+            if moves.placed and moves.placed[-1] is receipt:
                 current[key] = receipt
             if self._identify(session, receipt, study):
                 moves.active.add(study.study_uid)
         flush_folders(moves.folders)
+        queries.record_placed(session, moves.placed, self._clock())
         return moves
 
     def _identify(self, session: Session, receipt: Receipt, study: Study) -> bool:
@@ -331,8 +333,9 @@ class Intake:
                 self._drop_other_name(older, receipt, study)
                 _end(older, ReceiptState.SUPERSEDED, now)
                 older.on_disk = placing is Placing.SUPERSEDE and older.file_name is not None
+                moves.placed = [each for each in moves.placed if each is not older]
                 session.flush()  # before the newer one claims to be the instance
-            _end(receipt, ReceiptState.ORGANIZED, now)
+            moves.placed.append(receipt)
             study.receiving, study.on_disk = True, True
             study.history_month = None
             moves.active.add(study.study_uid)

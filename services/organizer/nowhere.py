@@ -54,7 +54,7 @@ class Nowhere:
         with self._database.read() as session:
             for start in range(0, len(ids), _AT_A_TIME):
                 some = ids[start : start + _AT_A_TIME]
-                found = session.scalars(queries.studies_of_receipts(session, some))
+                found = session.scalars(queries.studies_of_receipts(some))
                 studies |= {study_uid for study_uid in found if study_uid}
         for study_uid in sorted(studies):
             with self._database.write() as session:

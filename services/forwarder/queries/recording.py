@@ -44,7 +44,7 @@ def record_delivered(
             update(DeliveryInstance)
             .where(
                 DeliveryInstance.delivery_id == delivery_id,
-                one_of(session, DeliveryInstance.receipt_id, receipt_ids),
+                one_of(DeliveryInstance.receipt_id, receipt_ids),
             )
             .values(
                 state=DeliveryInstanceState.DELIVERED,

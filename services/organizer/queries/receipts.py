@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, or_, select, update
+from sqlalchemy import BindParameter, Select, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from dicom_router.database import insert_or_ignore, one_of
+from dicom_router.database import insert_or_ignore, one_of, texts
 from dicom_router.events import InstanceStored
-from dicom_router.ledger import lock_studies
-from dicom_router.models import Receipt, ReceiptState, Study, among
+from dicom_router.ledger import locking
+from dicom_router.models import Receipt, ReceiptState, Study, UtcDateTime, among
 from services.organizer.header import Header
 
 _CHUNK = 500  # values in one IN list
@@ -23,9 +23,7 @@ def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, st
     for start in range(0, len(receipt_ids), _CHUNK):
         chunk = receipt_ids[start : start + _CHUNK]
         rows = session.execute(
-            select(Receipt.receipt_id, Receipt.state).where(
-                one_of(session, Receipt.receipt_id, chunk)
-            )
+            select(Receipt.receipt_id, Receipt.state).where(one_of(Receipt.receipt_id, chunk))
         )
         states.update(rows.all())
     return states
@@ -35,7 +33,7 @@ def ended_receipts(session: Session, receipt_ids: Sequence[str]) -> dict[str, st
     """The SHA-256 of those receipts that have ended, by id."""
     rows = session.execute(
         select(Receipt.receipt_id, Receipt.sha256).where(
-            one_of(session, Receipt.receipt_id, receipt_ids), Receipt.state != ReceiptState.ASSIGNED
+            one_of(Receipt.receipt_id, receipt_ids), Receipt.state != ReceiptState.ASSIGNED
         )
     )
     return dict(rows.all())
@@ -88,25 +86,28 @@ def shown(value: str) -> str:
     return value.replace("\0", "")[:256]
 
 
-def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Receipt]:
+_asked = aliased(Receipt)
+_ASSIGNED = (
+    select(Receipt)
+    .where(
+        among(Receipt.state, [ReceiptState.ASSIGNED]),
+        exists().where(
+            one_of(_asked.receipt_id, texts("receipt_ids")),
+            among(_asked.state, [ReceiptState.ASSIGNED]),
+            _asked.study_uid == Receipt.study_uid,
+            _asked.sop_instance_uid == Receipt.sop_instance_uid,
+        ),
+    )
+    .order_by(Receipt.received_at, Receipt.receipt_id)
+)
+
+
+def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> Sequence[Receipt]:
     """Those of the receipts that are still to be moved, in the order they were received.
 
     With them all of the same instances: one may be in its folder already, unrecorded.
     """
-    asked = aliased(Receipt)
-    is_wanted = exists().where(
-        one_of(session, asked.receipt_id, receipt_ids),
-        among(asked.state, [ReceiptState.ASSIGNED]),
-        asked.study_uid == Receipt.study_uid,
-        asked.sop_instance_uid == Receipt.sop_instance_uid,
-    )
-    return list(
-        session.scalars(
-            select(Receipt)
-            .where(among(Receipt.state, [ReceiptState.ASSIGNED]), is_wanted)
-            .order_by(Receipt.received_at, Receipt.receipt_id)
-        )
-    )
+    return session.scalars(_ASSIGNED, {"receipt_ids": receipt_ids}).all()
 
 
 def stranded_receipts(
@@ -177,18 +178,24 @@ def claim_set_aside(session: Session, receipt_id: str) -> Receipt | None:
     return set_aside_receipt(session, receipt_id) if claimed.first() else None
 
 
-def studies_of_receipts(session: Session, receipt_ids: Collection[str]) -> Select[str | None]:
+def studies_of_receipts(
+    receipt_ids: Collection[str] | BindParameter[Collection[str]],
+) -> Select[str | None]:
     """The UIDs of the studies that assigned receipts belong to."""
     return select(Receipt.study_uid).where(
-        one_of(session, Receipt.receipt_id, receipt_ids),
+        one_of(Receipt.receipt_id, receipt_ids),
         among(Receipt.state, [ReceiptState.ASSIGNED]),
         Receipt.study_uid.is_not(None),
     )
 
 
+_LOCKED = locking(Study.study_uid.in_(studies_of_receipts(texts("receipt_ids"))))
+
+
 def lock_studies_of(session: Session, receipt_ids: Collection[str]) -> dict[str, Study]:
     """The studies that assigned receipts belong to, locked."""
-    return lock_studies(session, Study.study_uid.in_(studies_of_receipts(session, receipt_ids)))
+    studies = session.scalars(_LOCKED, {"receipt_ids": receipt_ids})
+    return {study.study_uid: study for study in studies}
 
 
 def assigned_of(session: Session, study_uid: str) -> Sequence[Receipt]:
@@ -206,18 +213,43 @@ def spool_path_of_assigned(session: Session, receipt_id: str) -> str | None:
     )
 
 
+_ORGANIZED = (
+    update(Receipt)
+    .where(one_of(Receipt.receipt_id, texts("receipt_ids")))
+    .values(
+        state=ReceiptState.ORGANIZED,
+        organized_at=func.coalesce(Receipt.organized_at, bindparam("now", type_=UtcDateTime())),
+    )
+    .execution_options(synchronize_session=False, autoflush=False)
+)
+
+
+def record_placed(session: Session, receipts: Sequence[Receipt], now: datetime) -> None:
+    """Record receipts as organized, by one statement; the objects do not show it."""
+    if receipts:
+        ids = [each.receipt_id for each in receipts]
+        session.execute(_ORGANIZED, {"receipt_ids": ids, "now": now})
+
+
+# Of each study as well what was asked for of others, since the index has the study first.
+_CURRENT = select(Receipt).where(
+    one_of(Receipt.study_uid, texts("study_uids")),
+    one_of(Receipt.sop_instance_uid, texts("sop_instance_uids")),
+    among(Receipt.state, [ReceiptState.ORGANIZED]),
+)
+
+
 def current_instances(
     session: Session, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Receipt]:
     """The organized receipts by (Study, SOP Instance UID), of those asked for."""
     wanted = set(keys)
-    # Of each study as well what was asked for of others, since the index has the study first.
     rows = session.scalars(
-        select(Receipt).where(
-            one_of(session, Receipt.study_uid, {study_uid for study_uid, _uid in wanted}),
-            one_of(session, Receipt.sop_instance_uid, {uid for _study_uid, uid in wanted}),
-            among(Receipt.state, [ReceiptState.ORGANIZED]),
-        )
+        _CURRENT,
+        {
+            "study_uids": {study_uid for study_uid, _uid in wanted},
+            "sop_instance_uids": {uid for _study_uid, uid in wanted},
+        },
     )
     found = {(row.study_uid or "", row.sop_instance_uid): row for row in rows}
     return {key: found[key] for key in wanted & found.keys()}

@@ -8,16 +8,17 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from dicom_router.database import insert_or_ignore, one_of
+from dicom_router.database import insert_or_ignore, one_of, texts
 from dicom_router.ledger import refresh_state
 from dicom_router.models import Receipt, ReceiptState, Series, Study, StudyState, among
 from services.organizer.header import Header
 
+_KNOWN = select(Study.study_uid).where(one_of(Study.study_uid, texts("study_uids")))
+
 
 def known_studies(session: Session, study_uids: Collection[str]) -> set[str]:
     """Which of these studies have a row."""
-    known = select(Study.study_uid).where(one_of(session, Study.study_uid, study_uids))
-    return set(session.scalars(known))
+    return set(session.scalars(_KNOWN, {"study_uids": study_uids}))
 
 
 def insert_study(
@@ -90,30 +91,38 @@ def upsert_series(session: Session, headers: Iterable[Header]) -> None:
     insert_or_ignore(session, Series, rows)
 
 
-def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
-    """Count anew what the studies hold; the caller holds their locks."""
-    session.flush()
-    images = session.execute(
-        select(Receipt.study_uid, func.count(), func.sum(Receipt.size))
-        .where(
-            one_of(session, Receipt.study_uid, studies),
-            among(Receipt.state, [ReceiptState.ORGANIZED]),
-        )
-        .group_by(Receipt.study_uid)
+_IMAGES = (
+    select(Receipt.study_uid, func.count(), func.sum(Receipt.size))
+    .where(
+        one_of(Receipt.study_uid, texts("study_uids")),
+        among(Receipt.state, [ReceiptState.ORGANIZED]),
     )
+    .group_by(Receipt.study_uid)
+)
+_SERIES = select(Series.study_uid, Series.modality).where(
+    one_of(Series.study_uid, texts("study_uids"))
+)
+
+
+def derive_counts(session: Session, studies: Mapping[str, Study]) -> None:
+    """Count anew what the studies hold; the caller holds their locks.
+
+    What has become of receipts is in the database by now; the studies are written once, later.
+    """
+    with session.no_autoflush:
+        images = session.execute(_IMAGES, {"study_uids": studies}).all()
+        series = session.execute(_SERIES, {"study_uids": studies}).all()
     for study_uid, count, size in images:
         study = studies[str(study_uid)]
         study.image_count = count + study.taken_over_images
         study.size_bytes = int(size or 0)
-    series: dict[str, list[str]] = defaultdict(list)
-    for study_uid, modality in session.execute(
-        select(Series.study_uid, Series.modality).where(one_of(session, Series.study_uid, studies))
-    ):
-        series[study_uid].append(modality)
-    for study_uid, modalities in series.items():
-        studies[study_uid].series_count = len(modalities)
-        first = {studies[study_uid].modality} - {""}
-        studies[study_uid].modalities = sorted(first | set(modalities))
+    modalities: dict[str, list[str]] = defaultdict(list)
+    for study_uid, modality in series:
+        modalities[study_uid].append(modality)
+    for study_uid, found in modalities.items():
+        study = studies[study_uid]
+        study.series_count = len(found)
+        study.modalities = sorted({study.modality} - {""} | set(found))
 
 
 def deletable_studies(
