@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from dicom_router.models import (
@@ -36,11 +36,12 @@ SEEN_WITHIN_SECONDS = 0.05
 FILES_MISSING = "files-missing"
 
 
+_LOCKED = select(Study).where(Study.study_uid == bindparam("study_uid")).with_for_update()
+
+
 def lock_study(session: Session, study_uid: str) -> Study | None:
     """The study, its row locked until the transaction ends; None if there is none."""
-    return session.scalars(
-        select(Study).where(Study.study_uid == study_uid).with_for_update()
-    ).one_or_none()
+    return session.scalars(_LOCKED, {"study_uid": study_uid}).one_or_none()
 
 
 def lock_studies(session: Session, which: ColumnElement[bool]) -> dict[str, Study]:
@@ -80,10 +81,14 @@ def _state_alone(study: Study) -> StudyState | None:
     return None
 
 
+_DELIVERY_STATES = select(Delivery.state).where(
+    Delivery.study_uid == bindparam("study_uid"), Delivery.replaced_by.is_(None)
+)
+
+
 def _delivery_states(session: Session, study: Study) -> Sequence[str]:
     session.flush()
-    mine = Delivery.study_uid == study.study_uid, Delivery.replaced_by.is_(None)
-    return session.scalars(select(Delivery.state).where(*mine)).all()
+    return session.scalars(_DELIVERY_STATES, {"study_uid": study.study_uid}).all()
 
 
 def _state_by(study: Study, deliveries: Sequence[str]) -> StudyState:

@@ -71,7 +71,7 @@ def remove_deleted(
         return
     by = study.deleted_by or ""
     names = set(own_files(session, archive, study))
-    names -= _new_files(archive, study, queries.assigned_of_study(session, study.study_uid))
+    names -= _new_files(archive, study, queries.assigned_of(session, study.study_uid))
     if not archive.remove_study_files(study.folder, sorted(names)):
         log.warning(Log.FOLDER_NOT_EMPTY, study_uid=study.study_uid)
     queries.mark_deleted(session, study, now)

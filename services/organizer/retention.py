@@ -70,7 +70,7 @@ class Retention:
             study = lock_study(session, study_uid)
             if study is None or study.state != StudyState.SENT or not study.on_disk:
                 return
-            assigned = queries.assigned_of_study(session, study_uid)
+            assigned = queries.assigned_of(session, study_uid)
             if any(is_at_hand(self._archive, each, study) for each in assigned):
                 return  # an image is in its folder, or on its way there, and not recorded yet
             names = own_files(session, self._archive, study)

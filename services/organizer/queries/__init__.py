@@ -51,7 +51,6 @@ from services.organizer.queries.receipts import (
     studies_of_receipts,
 )
 from services.organizer.queries.studies import (
-    assigned_of_study,
     deletable_studies,
     derive_counts,
     folder_is_taken,
@@ -66,7 +65,6 @@ from services.organizer.queries.studies import (
 __all__ = [
     "NewReceipt",
     "assigned_of",
-    "assigned_of_study",
     "assigned_receipts",
     "association_views",
     "calling_ae_titles",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from dicom_router.database import insert_or_ignore
@@ -94,40 +94,49 @@ def forget_rejections(session: Session, before: datetime, limit: int) -> int:
     return len(ids)
 
 
+_QUIET = (
+    select(Study.study_uid)
+    .where(
+        Study.receiving,
+        ~Study.deleted,
+        or_(
+            Study.last_activity_at <= bindparam("since"),
+            Study.last_activity_at >= bindparam("until"),
+        ),
+    )
+    .order_by(Study.last_activity_at)
+)
+
+
 def quiet_studies(session: Session, since: datetime, until: datetime) -> list[str]:
     """Studies that receive, and to which nothing came from one moment to another.
 
     Those in work, no history.
     """
-    is_quiet = or_(Study.last_activity_at <= since, Study.last_activity_at >= until)
-    return list(
-        session.scalars(
-            select(Study.study_uid)
-            .where(Study.receiving, ~Study.deleted, is_quiet)
-            .order_by(Study.last_activity_at)
-        )
-    )
+    return list(session.scalars(_QUIET, {"since": since, "until": until}))
+
+
+_of_what_is_new = (
+    select(Receipt.association_id)
+    .where(Receipt.study_uid == bindparam("study_uid"), Receipt.revision.is_(None))
+    .distinct()
+)
+_ENDED = (
+    select(Receipt.association_id, func.count())
+    .where(Receipt.association_id.in_(_of_what_is_new), Receipt.state != ReceiptState.ASSIGNED)
+    .group_by(Receipt.association_id)
+)
+_WITH_NEWS = (
+    select(Association)
+    .where(Association.association_id.in_(_of_what_is_new))
+    .order_by(Association.association_id)
+)
 
 
 def association_views(session: Session, study_uid: str) -> list[AssociationView]:
     """The associations that brought what is new in a study."""
-    ids = (
-        select(Receipt.association_id)
-        .where(Receipt.study_uid == study_uid, Receipt.revision.is_(None))
-        .distinct()
-    )
-    counted = session.execute(
-        select(Receipt.association_id, func.count())
-        .where(Receipt.association_id.in_(ids), Receipt.state != ReceiptState.ASSIGNED)
-        .group_by(Receipt.association_id)
-    )
-    ended = dict(counted.all())
+    ended = dict(session.execute(_ENDED, {"study_uid": study_uid}).all())
     settle_seconds = sender_settle_seconds(session)
-    rows = session.scalars(
-        select(Association)
-        .where(Association.association_id.in_(ids))
-        .order_by(Association.association_id)
-    )
     return [
         AssociationView(
             association_id=association.association_id,
@@ -138,53 +147,57 @@ def association_views(session: Session, study_uid: str) -> list[AssociationView]
             end_seen_at=association.end_seen_at,
             settle_seconds=settle_seconds.get(association.calling_ae_title),
         )
-        for association in rows
+        for association in session.scalars(_WITH_NEWS, {"study_uid": study_uid})
     ]
+
+
+_SETTLE_SECONDS = select(Sender.ae_title, Sender.settle_seconds).where(
+    Sender.settle_seconds.is_not(None)
+)
 
 
 def sender_settle_seconds(session: Session) -> dict[str, float]:
     """The settle times that senders have of their own, by AE title; the longest of namesakes."""
     found: dict[str, float] = {}
-    for ae_title, seconds in session.execute(
-        select(Sender.ae_title, Sender.settle_seconds).where(Sender.settle_seconds.is_not(None))
-    ):
+    for ae_title, seconds in session.execute(_SETTLE_SECONDS):
         found[ae_title] = max(float(seconds or 0), found.get(ae_title, 0.0))
     return found
 
 
+_is_new = Receipt.study_uid == bindparam("whose"), Receipt.revision.is_(None)
+_NEW = (
+    select(func.count())
+    .select_from(Receipt)
+    .where(
+        *_is_new,
+        Receipt.state == ReceiptState.ORGANIZED,
+        Receipt.on_disk,  # or they were deleted by a person before they were complete
+    )
+)
+_FREEZE = (
+    update(Receipt)
+    .where(*_is_new, Receipt.state != ReceiptState.ASSIGNED)
+    .values(revision=bindparam("number"))
+    .execution_options(synchronize_session=False)
+)
+
+
 def freeze_revision(session: Session, study: Study) -> int:
     """Make all that is new the members of the next revision; how many instances those are."""
-    number = study.revision + 1
-    new = session.scalar(
-        select(func.count())
-        .select_from(Receipt)
-        .where(
-            Receipt.study_uid == study.study_uid,
-            Receipt.revision.is_(None),
-            Receipt.state == ReceiptState.ORGANIZED,
-            Receipt.on_disk,  # or they were deleted by a person before they were complete
-        )
-    )
-    session.execute(
-        update(Receipt)
-        .where(
-            Receipt.study_uid == study.study_uid,
-            Receipt.revision.is_(None),
-            Receipt.state != ReceiptState.ASSIGNED,
-        )
-        .values(revision=number)
-    )
+    new = session.scalar(_NEW, {"whose": study.study_uid})
+    session.execute(_FREEZE, {"whose": study.study_uid, "number": study.revision + 1})
     return int(new or 0)
+
+
+_CALLING = (
+    select(Association.calling_ae_title)
+    .join(Receipt, Receipt.association_id == Association.association_id)
+    .where(Receipt.study_uid == bindparam("study_uid"))
+    .distinct()
+    .order_by(Association.calling_ae_title)
+)
 
 
 def calling_ae_titles(session: Session, study_uid: str) -> list[str]:
     """Who has sent instances of a study."""
-    return list(
-        session.scalars(
-            select(Association.calling_ae_title)
-            .join(Receipt, Receipt.association_id == Association.association_id)
-            .where(Receipt.study_uid == study_uid)
-            .distinct()
-            .order_by(Association.calling_ae_title)
-        )
-    )
+    return list(session.scalars(_CALLING, {"study_uid": study_uid}))

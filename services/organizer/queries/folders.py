@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,15 +22,14 @@ def study_of_folder(session: Session, folder: str) -> Study | None:
     return session.scalar(select(Study).where(Study.folder == folder))
 
 
-def organized_receipts(session: Session, study_uid: str) -> list[Receipt]:
+_ORGANIZED = select(Receipt).where(
+    Receipt.study_uid == bindparam("study_uid"), Receipt.state == ReceiptState.ORGANIZED
+)
+
+
+def organized_receipts(session: Session, study_uid: str) -> Sequence[Receipt]:
     """The receipts that are a study's instances; `on_disk` says whose files are in its folder."""
-    return list(
-        session.scalars(
-            select(Receipt).where(
-                Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ORGANIZED
-            )
-        )
-    )
+    return session.scalars(_ORGANIZED, {"study_uid": study_uid}).all()
 
 
 def studies_with(session: Session, receipt_ids: Collection[str]) -> dict[str, int]:

@@ -198,10 +198,14 @@ def lock_studies_of(session: Session, receipt_ids: Collection[str]) -> dict[str,
     return {study.study_uid: study for study in studies}
 
 
+_ASSIGNED_OF = select(Receipt).where(
+    Receipt.study_uid == bindparam("study_uid"), Receipt.state == ReceiptState.ASSIGNED
+)
+
+
 def assigned_of(session: Session, study_uid: str) -> Sequence[Receipt]:
-    """The receipts of a study that are on their way into its folder."""
-    mine = Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ASSIGNED
-    return session.scalars(select(Receipt).where(*mine)).all()
+    """The receipts of a study that are between their assignment and their record."""
+    return session.scalars(_ASSIGNED_OF, {"study_uid": study_uid}).all()
 
 
 def spool_path_of_assigned(session: Session, receipt_id: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from dicom_router.database import insert_or_ignore, one_of, texts
@@ -137,17 +137,6 @@ def deletable_studies(
     return list(session.scalars(wanted.order_by(Study.sent_at).limit(limit)))
 
 
-def assigned_of_study(session: Session, study_uid: str) -> list[Receipt]:
-    """The receipts of a study that are between their assignment and their record."""
-    return list(
-        session.scalars(
-            select(Receipt).where(
-                Receipt.study_uid == study_uid, Receipt.state == ReceiptState.ASSIGNED
-            )
-        )
-    )
-
-
 def studies_to_delete(session: Session, after: str, limit: int) -> list[str]:
     """Studies that a person had deleted and whose files are still there, after a UID."""
     return list(
@@ -160,12 +149,16 @@ def studies_to_delete(session: Session, after: str, limit: int) -> list[str]:
     )
 
 
+_OFF_DISK = (
+    update(Receipt)
+    .where(Receipt.study_uid == bindparam("whose"), Receipt.state == ReceiptState.ORGANIZED)
+    .values(on_disk=False)
+    .execution_options(synchronize_session=False)
+)
+
+
 def mark_deleted(session: Session, study: Study, now: datetime) -> None:
     """A study's files are gone; the caller holds its lock."""
-    session.execute(
-        update(Receipt)
-        .where(Receipt.study_uid == study.study_uid, Receipt.state == ReceiptState.ORGANIZED)
-        .values(on_disk=False)
-    )
+    session.execute(_OFF_DISK, {"whose": study.study_uid})
     study.on_disk = False
     refresh_state(session, study, now)
