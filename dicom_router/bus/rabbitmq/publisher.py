@@ -53,7 +53,7 @@ WINDOW = 2_000
 
 # Between two bursts: what comes meanwhile goes out together. To take, write and confirm one message
 # at a time costs the broker and us several times what it costs in tens.
-PACE_SECONDS = 0.01
+PACE_SECONDS = 0.02
 
 # Given to the broker to answer our goodbye.
 _CLOSE_SECONDS = 2.0

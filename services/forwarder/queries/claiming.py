@@ -4,7 +4,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from dicom_router.models import (
@@ -16,6 +27,7 @@ from dicom_router.models import (
     Receipt,
     ReceiptState,
     Study,
+    UtcDateTime,
     among,
 )
 from dicom_router.retry import NEVER_PUT_OFF_FOR
@@ -57,31 +69,37 @@ class Claim:
         }
 
 
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    waits = among(Delivery.state, (DeliveryState.WAITING, DeliveryState.RETRYING))
-    abandoned = and_(Delivery.state == DeliveryState.SENDING, Delivery.lease_until < now)
-    is_time = or_(
-        Delivery.next_attempt_at <= now, Delivery.next_attempt_at > now + NEVER_PUT_OFF_FOR
-    )
-    is_its_turn = or_(and_(waits, is_time), abandoned)
+_now = bindparam("now", type_=UtcDateTime())
+_never = bindparam("never", type_=UtcDateTime())  # nothing is put off until then
+
+
+def _moments(now: datetime) -> dict[str, datetime]:
+    """The parameters of what asks whether a delivery is due."""
+    return {"now": now, "never": now + NEVER_PUT_OFF_FOR}
+
+
+# Another delivery of the study is on its way to the same destination. One after the other: where an
+# instance came again with other bytes, the newest arrive last.
+_other = aliased(Delivery)
+_another_is_in_hand = exists().where(
+    _other.study_uid == Delivery.study_uid,
+    _other.destination == Delivery.destination,
+    _other.id != Delivery.id,
+    _other.state == DeliveryState.SENDING,
+    _other.lease_until >= _now,
+)
+_is_due = and_(
     # said by the rest already, but not so that a database finds these few among all that ended
-    is_open = among(Delivery.state, OPEN_DELIVERY_STATES)
-    return and_(is_open, is_its_turn, ~_another_is_in_hand(now))
-
-
-def _another_is_in_hand(now: datetime) -> ColumnElement[bool]:
-    """Whether another delivery of the study is on its way to the same destination.
-
-    One after the other: where an instance came again with other bytes, the newest arrive last.
-    """
-    other = aliased(Delivery)
-    return exists().where(
-        other.study_uid == Delivery.study_uid,
-        other.destination == Delivery.destination,
-        other.id != Delivery.id,
-        other.state == DeliveryState.SENDING,
-        other.lease_until >= now,
-    )
+    among(Delivery.state, OPEN_DELIVERY_STATES),
+    or_(
+        and_(
+            among(Delivery.state, (DeliveryState.WAITING, DeliveryState.RETRYING)),
+            or_(Delivery.next_attempt_at <= _now, Delivery.next_attempt_at > _never),
+        ),
+        and_(Delivery.state == DeliveryState.SENDING, Delivery.lease_until < _now),
+    ),
+    ~_another_is_in_hand,
+)
 
 
 def _is_suspect() -> ColumnElement[bool]:
@@ -90,24 +108,27 @@ def _is_suspect() -> ColumnElement[bool]:
     return or_(DeliveryInstance.aborts > 0, status.between(0xA700, 0xA7FF))
 
 
+_innocent = exists().where(
+    DeliveryInstance.delivery_id == Delivery.id,
+    DeliveryInstance.state == DeliveryInstanceState.WAITING,
+    ~_is_suspect(),
+)
+_DUE = (
+    select(Delivery.id, Delivery.study_uid)
+    .join(Study, Study.study_uid == Delivery.study_uid)
+    .where(Delivery.destination == bindparam("name"), _is_due, ~Study.held, ~Study.deleted)
+    .order_by(case((_innocent, 0), else_=1), Delivery.created_at, Delivery.id)
+    .limit(bindparam("most", type_=Integer()))
+)
+
+
 def due_deliveries(session: Session, name: str, now: datetime, limit: int) -> list[tuple[str, str]]:
     """Deliveries (id, study) that may be claimed, oldest first.
 
     Those come last of which nothing waits but instances that the destination went down over: the
     others tell better whether it is well again, and don't wait behind one that may be to blame.
     """
-    innocent = exists().where(
-        DeliveryInstance.delivery_id == Delivery.id,
-        DeliveryInstance.state == DeliveryInstanceState.WAITING,
-        ~_is_suspect(),
-    )
-    rows = session.execute(
-        select(Delivery.id, Delivery.study_uid)
-        .join(Study, Study.study_uid == Delivery.study_uid)
-        .where(Delivery.destination == name, _is_due(now), ~Study.held, ~Study.deleted)
-        .order_by(case((innocent, 0), else_=1), Delivery.created_at, Delivery.id)
-        .limit(limit)
-    )
+    rows = session.execute(_DUE, {"name": name, "most": limit, **_moments(now)})
     return [(delivery_id, study_uid) for delivery_id, study_uid in rows]
 
 
@@ -135,23 +156,27 @@ def unclaimed(session: Session, delivery_ids: Collection[str], now: datetime) ->
     )
 
 
+_LEASE = (
+    update(Delivery)
+    .where(Delivery.id == bindparam("which"), _is_due)
+    .values(
+        state=DeliveryState.SENDING,
+        started_at=func.coalesce(Delivery.started_at, _now),
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        reason=None,
+    )
+    .returning(Delivery.id)
+    .execution_options(synchronize_session=False)
+)
+
+
 def lease(
     session: Session, delivery_id: str, owner: str, now: datetime, until: datetime
 ) -> Delivery | None:
     """Take a delivery that is due; None if it is not (any more)."""
-    taken = session.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery_id, _is_due(now))
-        .values(
-            state=DeliveryState.SENDING,
-            started_at=func.coalesce(Delivery.started_at, now),
-            lease_owner=owner,
-            lease_until=until,
-            reason=None,
-        )
-        .returning(Delivery.id)
-        .execution_options(synchronize_session=False)
-    )
+    parameters = {"which": delivery_id, "owner": owner, "until": until, **_moments(now)}
+    taken = session.execute(_LEASE, parameters)
     return get_delivery(session, delivery_id) if taken.first() else None
 
 
@@ -175,43 +200,45 @@ def end_all_leases(session: Session, now: datetime) -> None:
     )
 
 
+_SUPERSEDED = (
+    update(DeliveryInstance)
+    .where(
+        DeliveryInstance.delivery_id == bindparam("which"),
+        DeliveryInstance.state == DeliveryInstanceState.WAITING,
+        ~exists().where(
+            Receipt.receipt_id == DeliveryInstance.receipt_id,
+            Receipt.state == ReceiptState.ORGANIZED,
+        ),
+    )
+    .values(state=DeliveryInstanceState.SUPERSEDED)
+    .execution_options(synchronize_session=False)
+)
+
+
 def drop_superseded(session: Session, delivery_id: str) -> None:
     """Instances whose bytes were replaced before they were sent are no longer owed."""
-    current = exists().where(
-        Receipt.receipt_id == DeliveryInstance.receipt_id, Receipt.state == ReceiptState.ORGANIZED
+    session.execute(_SUPERSEDED, {"which": delivery_id})
+
+
+_WAITING = (
+    select(
+        Receipt.receipt_id,
+        Receipt.sop_class_uid,
+        Receipt.sop_instance_uid,
+        Receipt.transfer_syntax_uid,
+        func.coalesce(Receipt.file_name, ""),
+        Receipt.size,
+        DeliveryInstance.attempts,
     )
-    session.execute(
-        update(DeliveryInstance)
-        .where(
-            DeliveryInstance.delivery_id == delivery_id,
-            DeliveryInstance.state == DeliveryInstanceState.WAITING,
-            ~current,
-        )
-        .values(state=DeliveryInstanceState.SUPERSEDED)
-        .execution_options(synchronize_session=False)
+    .join(DeliveryInstance, DeliveryInstance.receipt_id == Receipt.receipt_id)
+    .where(
+        DeliveryInstance.delivery_id == bindparam("delivery_id"),
+        DeliveryInstance.state == DeliveryInstanceState.WAITING,
     )
+    .order_by(case((_is_suspect(), 1), else_=0), Receipt.receipt_id)
+)
 
 
 def waiting_items(session: Session, delivery_id: str) -> list[Item]:
     """What is still to be sent, in the order it was received, the suspects last."""
-    rows = session.execute(
-        select(Receipt, DeliveryInstance.attempts)
-        .join(DeliveryInstance, DeliveryInstance.receipt_id == Receipt.receipt_id)
-        .where(
-            DeliveryInstance.delivery_id == delivery_id,
-            DeliveryInstance.state == DeliveryInstanceState.WAITING,
-        )
-        .order_by(case((_is_suspect(), 1), else_=0), Receipt.receipt_id)
-    )
-    return [
-        Item(
-            receipt_id=receipt.receipt_id,
-            sop_class_uid=receipt.sop_class_uid,
-            sop_instance_uid=receipt.sop_instance_uid,
-            transfer_syntax_uid=receipt.transfer_syntax_uid,
-            file_name=receipt.file_name or "",
-            size=receipt.size,
-            attempts=attempts,
-        )
-        for receipt, attempts in rows
-    ]
+    return [Item(*row) for row in session.execute(_WAITING, {"delivery_id": delivery_id})]

@@ -1,4 +1,7 @@
-"""What became of a delivery and its instances."""
+"""What became of a delivery and its instances.
+
+What is asked or told for every few images is made once: to make it takes longer than to ask.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from dicom_router.database import one_of
+from dicom_router.database import one_of, texts
 from dicom_router.events import DeliveryReason
 from dicom_router.models import (
     Delivery,
@@ -32,6 +35,22 @@ class Delivered:
     dicom_status: int
 
 
+_DELIVERED = (
+    update(DeliveryInstance)
+    .where(
+        DeliveryInstance.delivery_id == bindparam("delivery"),
+        one_of(DeliveryInstance.receipt_id, texts("receipts")),
+    )
+    .values(
+        state=DeliveryInstanceState.DELIVERED,
+        dicom_status=bindparam("status"),
+        detail=None,
+        delivered_at=bindparam("now"),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
 def record_delivered(
     session: Session, delivery_id: str, results: Sequence[Delivered], now: datetime
 ) -> None:
@@ -41,18 +60,13 @@ def record_delivered(
         arrived[each.dicom_status].append(each.receipt_id)
     for dicom_status, receipt_ids in arrived.items():
         session.execute(
-            update(DeliveryInstance)
-            .where(
-                DeliveryInstance.delivery_id == delivery_id,
-                one_of(DeliveryInstance.receipt_id, receipt_ids),
-            )
-            .values(
-                state=DeliveryInstanceState.DELIVERED,
-                dicom_status=dicom_status,
-                detail=None,
-                delivered_at=now,
-            )
-            .execution_options(synchronize_session=False)
+            _DELIVERED,
+            {
+                "delivery": delivery_id,
+                "receipts": receipt_ids,
+                "status": dicom_status,
+                "now": now,
+            },
         )
 
 
@@ -70,19 +84,19 @@ def is_current(session: Session, receipt_id: str) -> bool:
     return state == ReceiptState.ORGANIZED
 
 
+_HOLDS = select(Delivery.id).where(
+    Delivery.id == bindparam("delivery_id"),
+    Delivery.state == DeliveryState.SENDING,
+    Delivery.lease_owner == bindparam("owner"),
+)
+
+
 def holds(session: Session, delivery_id: str, owner: str) -> bool:
     """Whether this forwarder still has the lease on a delivery."""
-    found = session.execute(
-        select(Delivery.id).where(
-            Delivery.id == delivery_id,
-            Delivery.state == DeliveryState.SENDING,
-            Delivery.lease_owner == owner,
-        )
-    )
+    found = session.execute(_HOLDS, {"delivery_id": delivery_id, "owner": owner})
     return found.first() is not None
 
 
-# Asked for every few images, and made here once: to make it takes longer than to ask.
 _MAY_GO_ON = (
     select(Delivery.id)
     .join(Study, Study.study_uid == Delivery.study_uid)
@@ -104,13 +118,16 @@ def may_go_on(session: Session, delivery_id: str, owner: str) -> bool:
     return found.first() is not None
 
 
+_TALLY = (
+    select(DeliveryInstance.state, func.count(), func.max(DeliveryInstance.attempts))
+    .where(DeliveryInstance.delivery_id == bindparam("delivery_id"))
+    .group_by(DeliveryInstance.state)
+)
+
+
 def tally(session: Session, delivery_id: str) -> Tally:
     """Count how the instances of a delivery stand."""
-    rows = session.execute(
-        select(DeliveryInstance.state, func.count(), func.max(DeliveryInstance.attempts))
-        .where(DeliveryInstance.delivery_id == delivery_id)
-        .group_by(DeliveryInstance.state)
-    )
+    rows = session.execute(_TALLY, {"delivery_id": delivery_id})
     counts, attempts = dict[str, int](), dict[str, int]()
     for state, count, most in rows:
         counts[state], attempts[state] = count, most
