@@ -200,14 +200,16 @@ def end_all_leases(session: Session, now: datetime) -> None:
     )
 
 
+# Not "none that is organized": without statistics, as they are missing at first, PostgreSQL looked
+# for it among all that are, for each instance anew.
 _SUPERSEDED = (
     update(DeliveryInstance)
     .where(
         DeliveryInstance.delivery_id == bindparam("which"),
         DeliveryInstance.state == DeliveryInstanceState.WAITING,
-        ~exists().where(
+        exists().where(
             Receipt.receipt_id == DeliveryInstance.receipt_id,
-            Receipt.state == ReceiptState.ORGANIZED,
+            Receipt.state != ReceiptState.ORGANIZED,
         ),
     )
     .values(state=DeliveryInstanceState.SUPERSEDED)
