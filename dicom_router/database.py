@@ -21,6 +21,7 @@ from sqlalchemy import (
     JSON,
     BindParameter,
     Boolean,
+    Column,
     ColumnElement,
     Dialect,
     Engine,
@@ -52,7 +53,15 @@ from sqlalchemy.types import TypeEngine
 from dicom_router.errors import ConfigurationError, Unavailable
 from dicom_router.said import said
 
-__all__ = ["Database", "DatabaseUnavailable", "Session", "insert_or_ignore", "one_of", "texts"]
+__all__ = [
+    "Database",
+    "DatabaseUnavailable",
+    "Session",
+    "insert_or_ignore",
+    "one_of",
+    "table_of",
+    "texts",
+]
 
 # What a file system calls itself when its files are on another machine: SQLite's locks and its
 # write-ahead log can't be trusted there.
@@ -153,10 +162,13 @@ def insert_or_ignore(
 
 @cache
 def _insert_or_ignore(model: type[DeclarativeBase], dialect: str) -> Executable:
-    # Of the table, not of the model: nothing of what the ORM does with an insert is needed.
-    table = cast("Table", model.__table__)
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing()
+    return insert(table_of(model)).on_conflict_do_nothing()
+
+
+def table_of(model: type[DeclarativeBase]) -> Table:
+    """A model's table, for hot statements that need nothing of what the ORM does with them."""
+    return cast("Table", model.__table__)
 
 
 def texts(name: str) -> BindParameter[Collection[str]]:
@@ -165,7 +177,8 @@ def texts(name: str) -> BindParameter[Collection[str]]:
 
 
 def one_of(
-    column: InstrumentedAttribute[Any], values: Collection[str] | BindParameter[Collection[str]]
+    column: InstrumentedAttribute[Any] | Column[Any],
+    values: Collection[str] | BindParameter[Collection[str]],
 ) -> ColumnElement[bool]:
     """Whether a text is one of these, however many: the statement is the same.
 

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Table, exists, func, insert, or_, select
+from sqlalchemy import String, bindparam, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from dicom_router.database import one_of, table_of, texts
 from dicom_router.models import (
-    Base,
     Delivery,
     DeliveryInstance,
     DeliveryInstanceState,
@@ -19,12 +19,6 @@ from dicom_router.models import (
 )
 from services.forwarder.missing import Entry
 from services.forwarder.routing import Frozen, Owed
-
-
-def _table(model: type[Base]) -> Table:
-    found = model.__table__
-    assert isinstance(found, Table)  # noqa: S101 - for the type checker
-    return found
 
 
 def not_routed(session: Session, after: str, limit: int, *, unrouted: bool) -> list[str]:
@@ -72,6 +66,14 @@ def unowed(session: Session, study: Study) -> list[Frozen]:
     return [Frozen(receipt_id, revision or 0) for receipt_id, revision in rows]
 
 
+_OWED = insert(table_of(DeliveryInstance)).from_select(
+    ["delivery_id", "receipt_id"],
+    select(bindparam("delivery", type_=String()), Receipt.receipt_id).where(
+        one_of(Receipt.receipt_id, texts("receipts"))
+    ),
+)
+
+
 def insert_delivery(
     session: Session,
     delivery_id: str,
@@ -94,10 +96,7 @@ def insert_delivery(
         )
     )
     session.flush()
-    session.execute(
-        insert(_table(DeliveryInstance)),
-        [{"delivery_id": delivery_id, "receipt_id": each} for each in owed.receipt_ids],
-    )
+    session.execute(_OWED, {"delivery": delivery_id, "receipts": owed.receipt_ids})
 
 
 def was_requested(session: Session, study_uid: str, request: str) -> bool:

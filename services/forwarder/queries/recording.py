@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from dicom_router.database import one_of, texts
+from dicom_router.database import one_of, table_of, texts
 from dicom_router.events import DeliveryReason
 from dicom_router.models import (
     Delivery,
@@ -35,11 +35,12 @@ class Delivered:
     dicom_status: int
 
 
+_instances = table_of(DeliveryInstance)
 _DELIVERED = (
-    update(DeliveryInstance)
+    update(_instances)
     .where(
-        DeliveryInstance.delivery_id == bindparam("delivery"),
-        one_of(DeliveryInstance.receipt_id, texts("receipts")),
+        _instances.c.delivery_id == bindparam("delivery"),
+        one_of(_instances.c.receipt_id, texts("receipts")),
     )
     .values(
         state=DeliveryInstanceState.DELIVERED,
@@ -47,7 +48,6 @@ _DELIVERED = (
         detail=None,
         delivered_at=bindparam("now"),
     )
-    .execution_options(synchronize_session=False)
 )
 
 
