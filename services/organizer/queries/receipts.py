@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, exists, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import BindParameter, Select, bindparam, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from dicom_router.database import insert_or_ignore, one_of, texts
 from dicom_router.events import InstanceStored
@@ -86,28 +86,33 @@ def shown(value: str) -> str:
     return value.replace("\0", "")[:256]
 
 
-_asked = aliased(Receipt)
 _ASSIGNED = (
     select(Receipt)
     .where(
         among(Receipt.state, [ReceiptState.ASSIGNED]),
-        exists().where(
-            one_of(_asked.receipt_id, texts("receipt_ids")),
-            among(_asked.state, [ReceiptState.ASSIGNED]),
-            _asked.study_uid == Receipt.study_uid,
-            _asked.sop_instance_uid == Receipt.sop_instance_uid,
-        ),
+        one_of(Receipt.study_uid, texts("study_uids")),
     )
     .order_by(Receipt.received_at, Receipt.receipt_id)
 )
 
 
-def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> Sequence[Receipt]:
+def assigned_receipts(
+    session: Session, study_uids: Collection[str], receipt_ids: Collection[str]
+) -> list[Receipt]:
     """Those of the receipts that are still to be moved, in the order they were received.
 
-    With them all of the same instances: one may be in its folder already, unrecorded.
+    With them all of the same instances: one may be in its folder already, unrecorded. `study_uids`
+    are their studies, of which no more is assigned at a time than is in somebody's hand.
     """
-    return session.scalars(_ASSIGNED, {"receipt_ids": receipt_ids}).all()
+    rows = session.scalars(_ASSIGNED, {"study_uids": study_uids}).all()
+    asked = set(receipt_ids)
+    wanted = {_instance(row) for row in rows if row.receipt_id in asked}
+    return [row for row in rows if _instance(row) in wanted]
+
+
+def _instance(receipt: Receipt) -> tuple[str, str]:
+    """Study and SOP Instance UID."""
+    return receipt.study_uid or "", receipt.sop_instance_uid
 
 
 def stranded_receipts(
@@ -255,5 +260,5 @@ def current_instances(
             "sop_instance_uids": {uid for _study_uid, uid in wanted},
         },
     )
-    found = {(row.study_uid or "", row.sop_instance_uid): row for row in rows}
+    found = {_instance(row): row for row in rows}
     return {key: found[key] for key in wanted & found.keys()}
