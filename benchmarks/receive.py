@@ -30,6 +30,7 @@ QUICK_STORESCP = "storescp --fork --bit-preserving"
 ORTHANC = "Orthanc"
 PYNETDICOM = "pynetdicom"
 UNFLUSHED = "ours, flushing off"
+UNHASHED = "ours, flushing and hashing off"
 DURABLE = "ours, durable"
 
 
@@ -75,7 +76,8 @@ def _measure(
         QUICK_STORESCP: peers.storescp,
         ORTHANC: peers.orthanc,
         PYNETDICOM: peers.stock_receiver,
-        UNFLUSHED: lambda _: receiver(here, workers=workers, flushing=False),
+        UNHASHED: lambda _: receiver(here, workers=workers, module="benchmarks.unhashed"),
+        UNFLUSHED: lambda _: receiver(here, workers=workers, module="benchmarks.unflushed"),
         DURABLE: lambda _: receiver(here, workers=workers),
     }
     if not orthanc:

@@ -67,15 +67,16 @@ def servers(keep: Path | None = None) -> Iterator[Servers]:
 
 
 @contextmanager
-def receiver(place: Place, *, workers: int = 1, flushing: bool = True) -> Iterator[Server]:
-    """The receiver alone; what it receives stays in its spool."""
+def receiver(
+    place: Place, *, workers: int = 1, module: str = "services.receiver"
+) -> Iterator[Server]:
+    """The receiver alone, or what a module makes of it; what it receives stays in its spool."""
     port = free_port()
     settings = place.settings() | {
         "ROUTER_DICOM_HOST": LOOPBACK,
         "ROUTER_DICOM_PORTS": port,
         "ROUTER_DICOM_WORKERS": workers,
     }
-    module = "services.receiver" if flushing else "benchmarks.unflushed"
     with service("receiver", place.folder, settings, module=module) as process:
         yield Server(port, place.data / SPOOL, process)
 

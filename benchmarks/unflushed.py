@@ -11,11 +11,16 @@ import sys
 from services.receiver.__main__ import main
 
 
+def flush_nothing() -> None:
+    """From now on."""
+    os.fsync = os.fdatasync = _flush_nothing
+
+
 def _flush_nothing(fd: object) -> None:
     """In the place of what makes a file durable."""
     del fd
 
 
 if __name__ == "__main__":
-    os.fsync = os.fdatasync = _flush_nothing
+    flush_nothing()
     sys.exit(main())
