@@ -123,7 +123,7 @@ class Intake:
     ) -> None:
         """Bring deleted studies back that a new image came for, if its file is there."""
         deleted = {study_uid for study_uid, study in studies.items() if study.deleted}
-        receipts = queries.assigned_receipts(session, deleted, receipt_ids) if deleted else []
+        receipts = queries.assigned_receipts(session, receipt_ids) if deleted else []
         for receipt in receipts:
             study = studies[receipt.study_uid or ""]
             if study.deleted and is_at_hand(self._archive, receipt, study):
@@ -272,7 +272,8 @@ class Intake:
         receipt_ids: Collection[str],
     ) -> _Moves:
         """Move the files of assigned receipts and set where each receipt ended."""
-        receipts = queries.assigned_receipts(session, studies, receipt_ids)
+        now = self._clock()  # before any move: what is written to a file later is not its receipt's
+        receipts = queries.assigned_receipts(session, receipt_ids)
         current = queries.current_instances(
             session, [(r.study_uid or "", r.sop_instance_uid) for r in receipts]
         )
@@ -291,7 +292,7 @@ class Intake:
             if self._identify(session, receipt, study):
                 moves.active.add(study.study_uid)
         flush_folders(moves.folders)
-        queries.record_placed(session, moves.placed, self._clock())
+        queries.record_placed(session, moves.placed, now)
         return moves
 
     def _identify(self, session: Session, receipt: Receipt, study: Study) -> bool:

@@ -17,6 +17,13 @@ from services.organizer.header import Header
 _CHUNK = 500  # values in one IN list
 
 
+# Of each study as well what was asked for of others, since the index has the study first.
+_of_instances = (
+    one_of(Receipt.study_uid, texts("study_uids")),
+    one_of(Receipt.sop_instance_uid, texts("sop_instance_uids")),
+)
+
+
 def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, str]:
     """The states of those receipts that are known."""
     states: dict[str, str] = {}
@@ -86,33 +93,39 @@ def shown(value: str) -> str:
     return value.replace("\0", "")[:256]
 
 
+_INSTANCES = select(Receipt.study_uid, Receipt.sop_instance_uid).where(
+    one_of(Receipt.receipt_id, texts("receipt_ids")),
+    among(Receipt.state, [ReceiptState.ASSIGNED]),
+)
 _ASSIGNED = (
     select(Receipt)
-    .where(
-        among(Receipt.state, [ReceiptState.ASSIGNED]),
-        one_of(Receipt.study_uid, texts("study_uids")),
-    )
+    .where(*_of_instances, among(Receipt.state, [ReceiptState.ASSIGNED]))
     .order_by(Receipt.received_at, Receipt.receipt_id)
 )
 
 
-def assigned_receipts(
-    session: Session, study_uids: Collection[str], receipt_ids: Collection[str]
-) -> list[Receipt]:
+def assigned_receipts(session: Session, receipt_ids: Collection[str]) -> list[Receipt]:
     """Those of the receipts that are still to be moved, in the order they were received.
 
-    With them all of the same instances: one may be in its folder already, unrecorded. `study_uids`
-    are their studies, of which no more is assigned at a time than is in somebody's hand.
+    With them all of the same instances: one may be in its folder already, unrecorded.
     """
-    rows = session.scalars(_ASSIGNED, {"study_uids": study_uids}).all()
-    asked = set(receipt_ids)
-    wanted = {_instance(row) for row in rows if row.receipt_id in asked}
-    return [row for row in rows if _instance(row) in wanted]
+    rows = session.execute(_INSTANCES, {"receipt_ids": receipt_ids})
+    asked = {(study_uid or "", uid) for study_uid, uid in rows}
+    return _receipts_of(session, _ASSIGNED, asked) if asked else []
 
 
-def _instance(receipt: Receipt) -> tuple[str, str]:
-    """Study and SOP Instance UID."""
-    return receipt.study_uid or "", receipt.sop_instance_uid
+def _receipts_of(
+    session: Session, of_instances: Select[Receipt], wanted: Collection[tuple[str, str]]
+) -> list[Receipt]:
+    """The receipts that a statement finds of instances, given by (Study, SOP Instance UID)."""
+    rows = session.scalars(
+        of_instances,
+        {
+            "study_uids": {study_uid for study_uid, _uid in wanted},
+            "sop_instance_uids": {uid for _study_uid, uid in wanted},
+        },
+    )
+    return [row for row in rows if (row.study_uid, row.sop_instance_uid) in wanted]
 
 
 def stranded_receipts(
@@ -240,25 +253,12 @@ def record_placed(session: Session, receipts: Sequence[Receipt], now: datetime) 
         session.execute(_ORGANIZED, {"receipt_ids": ids, "now": now})
 
 
-# Of each study as well what was asked for of others, since the index has the study first.
-_CURRENT = select(Receipt).where(
-    one_of(Receipt.study_uid, texts("study_uids")),
-    one_of(Receipt.sop_instance_uid, texts("sop_instance_uids")),
-    among(Receipt.state, [ReceiptState.ORGANIZED]),
-)
+_CURRENT = select(Receipt).where(*_of_instances, among(Receipt.state, [ReceiptState.ORGANIZED]))
 
 
 def current_instances(
     session: Session, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Receipt]:
     """The organized receipts by (Study, SOP Instance UID), of those asked for."""
-    wanted = set(keys)
-    rows = session.scalars(
-        _CURRENT,
-        {
-            "study_uids": {study_uid for study_uid, _uid in wanted},
-            "sop_instance_uids": {uid for _study_uid, uid in wanted},
-        },
-    )
-    found = {_instance(row): row for row in rows}
-    return {key: found[key] for key in wanted & found.keys()}
+    found = _receipts_of(session, _CURRENT, set(keys))
+    return {(row.study_uid or "", row.sop_instance_uid): row for row in found}
