@@ -17,7 +17,6 @@ from services.organizer import queries
 NOWHERE = "nowhere"  # the kind of attention, and the entry in the timeline
 
 _PATIENCE = timedelta(hours=1)
-_AT_A_TIME = 100  # receipts
 _NAMED = 5  # SOP Instance UIDs that a sentence names
 
 log = get_logger()
@@ -49,13 +48,9 @@ class Nowhere:
             self._told |= long
 
     def _tell(self, receipt_ids: Collection[str], now: datetime) -> None:
-        ids = sorted(receipt_ids)
-        studies: set[str] = set()
         with self._database.read() as session:
-            for start in range(0, len(ids), _AT_A_TIME):
-                some = ids[start : start + _AT_A_TIME]
-                found = session.scalars(queries.studies_of_receipts(some))
-                studies |= {study_uid for study_uid in found if study_uid}
+            found = session.scalars(queries.studies_of_receipts(receipt_ids))
+            studies = {study_uid for study_uid in found if study_uid}
         for study_uid in sorted(studies):
             with self._database.write() as session:
                 _tell_of(session, study_uid, receipt_ids, now)

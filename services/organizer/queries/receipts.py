@@ -14,9 +14,6 @@ from dicom_router.ledger import locking
 from dicom_router.models import Receipt, ReceiptState, Study, UtcDateTime, among
 from services.organizer.header import Header
 
-_CHUNK = 500  # values in one IN list
-
-
 # Of each study as well what was asked for of others, since the index has the study first.
 _of_instances = (
     one_of(Receipt.study_uid, texts("study_uids")),
@@ -24,16 +21,10 @@ _of_instances = (
 )
 
 
-def receipt_states(session: Session, receipt_ids: Sequence[str]) -> dict[str, str]:
+def receipt_states(session: Session, receipt_ids: Collection[str]) -> dict[str, str]:
     """The states of those receipts that are known."""
-    states: dict[str, str] = {}
-    for start in range(0, len(receipt_ids), _CHUNK):
-        chunk = receipt_ids[start : start + _CHUNK]
-        rows = session.execute(
-            select(Receipt.receipt_id, Receipt.state).where(one_of(Receipt.receipt_id, chunk))
-        )
-        states.update(rows.all())
-    return states
+    known = select(Receipt.receipt_id, Receipt.state).where(one_of(Receipt.receipt_id, receipt_ids))
+    return dict(session.execute(known).all())
 
 
 def ended_receipts(session: Session, receipt_ids: Sequence[str]) -> dict[str, str]:
